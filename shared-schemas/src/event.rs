@@ -131,7 +131,9 @@ mod tag {
 
     /// Deserialises the tag alone: with no payload in sight, the only `unknown_variant` that serde can report
     /// is the tag itself. Fails with the names that are known.
-    pub(super) fn known<E: DeserializeOwned>(event_type: &str) -> Result<(), &'static [&'static str]> {
+    pub(super) fn known<E: DeserializeOwned>(
+        event_type: &str,
+    ) -> Result<(), &'static [&'static str]> {
         let tag_only = [("type", event_type)].into_iter();
         match E::deserialize(MapDeserializer::<_, TagError>::new(tag_only)) {
             Err(TagError::UnknownVariant(known)) => Err(known),
@@ -187,7 +189,8 @@ mod tests {
 
     #[test]
     fn a_payload_that_does_not_fit_is_an_error() {
-        let decoded = PostEvent::decode(raw("post.published.v1", serde_json::json!({"author_id": 7})));
+        let decoded =
+            PostEvent::decode(raw("post.published.v1", serde_json::json!({"author_id": 7})));
 
         assert!(matches!(decoded, Err(DecodeError::Malformed { .. })));
     }

@@ -7,9 +7,9 @@
 //! - A payload never repeats the envelope (aggregate id, actor, time) and never carries a secret, an address or a name: it carries ids.
 //! - `golden/` holds one file per wire form ever written. It is append-only, and every file must decode for ever.
 
-mod choice;
-pub mod connection;
+pub mod choice;
 pub mod comment;
+pub mod connection;
 pub mod envelope;
 pub mod event;
 pub mod id;
@@ -26,7 +26,7 @@ pub mod view;
 
 pub use event::{DecodeError, Event, RawEvent};
 pub use id::{
-    CaseId, CommentId, ConnectionId, EventId, MintId, NotificationId, PostId, ReactionId, SessionId,
-    SigningKeyId, UserId, ViewId,
+    CaseId, CommentId, ConnectionId, EventId, MintId, NotificationId, PostId, ReactionId,
+    SessionId, SigningKeyId, UserId, ViewId,
 };
 pub use service::Service;

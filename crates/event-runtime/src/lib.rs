@@ -1,1 +1,42 @@
+//! Event store, relay, consumers and reactors over PostgreSQL and Redis Streams.
+//!
+//! The store is the truth; Redis is a transport that may be lost at any moment. See the crate's `README.md` for the
+//! guarantees, and [`Runtime`] for how the parts run together.
 
+pub mod aggregate;
+pub mod broadcast;
+pub mod clock;
+pub mod consumer;
+pub mod error;
+pub mod execute;
+pub mod job;
+mod lease;
+pub mod metrics;
+pub mod park;
+pub mod projection;
+pub mod reactor;
+pub mod rebuild;
+pub mod recorded;
+pub mod redis;
+pub mod relay;
+pub mod runtime;
+pub mod store;
+pub mod stream;
+pub mod unit_of_work;
+
+pub use aggregate::{Aggregate, Expected, Version};
+pub use broadcast::Broadcast;
+pub use clock::Clock;
+pub use error::{ApplyError, ExecuteError, RuntimeError};
+pub use execute::Streams;
+pub use job::{Job, JobOutcome, JobWorker};
+pub use projection::{InlineProjection, Projection};
+pub use reactor::Reactor;
+pub use recorded::{Recorded, RecordedEvent};
+pub use runtime::{Runtime, RuntimeBuilder};
+pub use store::EventStore;
+pub use unit_of_work::UnitOfWork;
+
+/// The tables of the runtime, to be applied before a service's own migrations.
+pub const MIGRATION: (&str, &str) =
+    ("0000_event_store", include_str!("../migrations/0000_event_store.sql"));

@@ -1,0 +1,181 @@
+//! How the runtime fails, and what a failure asks for: to try again, or to set the event aside.
+
+use std::error::Error;
+
+use sea_orm::{DbErr, RuntimeErr};
+use shared_schemas::DecodeError;
+
+use crate::Version;
+
+/// Why a command recorded nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum ExecuteError<R> {
+    /// The aggregate refused.
+    #[error(transparent)]
+    Refused(R),
+    /// The aggregate is not where the caller expected it.
+    #[error("the aggregate is at version {actual}", actual = actual.0)]
+    VersionConflict {
+        /// Where it is.
+        actual: Version,
+    },
+    /// The aggregate holds an event newer than this build, which must not decide on half the truth.
+    #[error(
+        "aggregate {aggregate_type} {aggregate_id} holds an event newer than this build: {event_type}"
+    )]
+    UnknownEvent {
+        /// The kind of aggregate.
+        aggregate_type: &'static str,
+        /// Which one.
+        aggregate_id: uuid::Uuid,
+        /// The wire name nobody knows.
+        event_type: String,
+    },
+    /// The store failed.
+    #[error("the event store failed")]
+    Storage(#[from] DbErr),
+    /// A stored event could not be read.
+    #[error("a stored event could not be read")]
+    Decode(#[from] DecodeError),
+    /// A new event could not be written.
+    #[error("an event could not be encoded")]
+    Encode(#[from] serde_json::Error),
+}
+
+/// Why the runtime itself could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum RuntimeError {
+    /// The service's database failed.
+    #[error("the database failed")]
+    Storage(#[from] DbErr),
+    /// Redis failed.
+    #[error("redis failed")]
+    Redis(#[from] fred::error::Error),
+    /// A stored event could not be written to the wire.
+    #[error("an event could not be encoded")]
+    Encode(#[from] serde_json::Error),
+    /// The database was laid out for another number of partitions.
+    #[error(
+        "the store has {stored} partitions and the configuration says {configured}: EVENT_PARTITIONS cannot change"
+    )]
+    Partitions {
+        /// What the store was laid out for.
+        stored: usize,
+        /// What the configuration says.
+        configured: u16,
+    },
+    /// The stream is ahead of the store: the database was restored to a moment in the past.
+    #[error(
+        "stream {key} is at {stream} and the store at {store}: the store was restored to the past"
+    )]
+    StoreBehindStream {
+        /// The stream.
+        key: String,
+        /// Its last sequence number.
+        stream: u64,
+        /// The store's.
+        store: u64,
+    },
+}
+
+/// Why an event was not applied, and what is to become of it.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// Something outside the event failed: wait and try again, in order.
+    #[error("not now")]
+    Retry(#[source] Box<dyn Error + Send + Sync>),
+    /// This event cannot be applied: set it and its aggregate aside, go on with the others.
+    #[error("rejected: {reason}")]
+    Reject {
+        /// Why, in a word: `undecodable`, `unknown_version`, `refused`, `storage`, `panic`.
+        reason: &'static str,
+        /// The cause.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+}
+
+impl ApplyError {
+    /// Sets the event aside for a reason of the handler's own.
+    pub fn reject(reason: &'static str, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Reject { reason, source: source.into() }
+    }
+}
+
+impl From<DbErr> for ApplyError {
+    fn from(error: DbErr) -> Self {
+        if is_transient(&error) {
+            Self::Retry(Box::new(error))
+        } else {
+            Self::Reject { reason: "storage", source: Box::new(error) }
+        }
+    }
+}
+
+impl From<DecodeError> for ApplyError {
+    fn from(error: DecodeError) -> Self {
+        let reason = match error {
+            DecodeError::UnknownVersion { .. } => "unknown_version",
+            DecodeError::Malformed { .. } => "undecodable",
+        };
+        Self::Reject { reason, source: Box::new(error) }
+    }
+}
+
+impl<R: Error + Send + Sync + 'static> From<ExecuteError<R>> for ApplyError {
+    fn from(error: ExecuteError<R>) -> Self {
+        match error {
+            ExecuteError::Storage(error) => error.into(),
+            ExecuteError::VersionConflict { .. } => Self::Retry(Box::new(error)),
+            ExecuteError::Refused(_)
+            | ExecuteError::UnknownEvent { .. }
+            | ExecuteError::Decode(_)
+            | ExecuteError::Encode(_) => {
+                Self::Reject { reason: "refused", source: Box::new(error) }
+            }
+        }
+    }
+}
+
+/// Whether the same statement may succeed later, with nothing changed but time.
+pub fn is_transient(error: &DbErr) -> bool {
+    if matches!(error, DbErr::ConnectionAcquire(_) | DbErr::Conn(_)) {
+        return true;
+    }
+    let (DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))) =
+        error
+    else {
+        return false;
+    };
+    match error.as_database_error() {
+        Some(error) => error.code().is_some_and(|code| is_transient_state(&code)),
+        // Without a word from the server the connection is what failed, unless a row did not decode.
+        None => !matches!(
+            **error,
+            sea_orm::SqlxError::ColumnDecode { .. }
+                | sea_orm::SqlxError::Decode(_)
+                | sea_orm::SqlxError::ColumnNotFound(_)
+                | sea_orm::SqlxError::TypeNotFound { .. }
+        ),
+    }
+}
+
+/// SQLSTATE classes that speak of the server's state, not of the statement (PostgreSQL appendix A).
+fn is_transient_state(code: &str) -> bool {
+    // Connection, rollback (serialisation, deadlock), resources, operator (shutdown, cancel), not in prerequisite state
+    // by lock timeout, idle transaction ended, read-only while failing over.
+    ["08", "40", "53", "57"].iter().any(|class| code.starts_with(class))
+        || ["55P03", "25P03", "25006"].contains(&code)
+}
+
+/// The whole chain of causes on one line, for a row or a log field that people read.
+pub fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

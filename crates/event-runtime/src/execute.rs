@@ -1,0 +1,187 @@
+//! Load, decide, append: the one way to change anything.
+
+use std::sync::Arc;
+
+use sea_orm::DbErr;
+use shared_schemas::{Event, envelope::Metadata};
+use uuid::Uuid;
+
+use crate::{
+    Aggregate, EventStore, ExecuteError, Expected, InlineProjection, Recorded, UnitOfWork, Version,
+    store::NewEvent,
+};
+
+/// How often a command that does not care about versions is decided anew when another writer created the aggregate first.
+const ATTEMPTS: u32 = 5;
+
+/// The aggregates of one kind: loads, decides and appends, with the read model in the same transaction.
+pub struct Streams<A: Aggregate> {
+    store: EventStore,
+    read_model: Option<Arc<dyn InlineProjection<A::Event>>>,
+}
+
+// Derived, this would ask the aggregate to be `Clone` too.
+impl<A: Aggregate> Clone for Streams<A> {
+    fn clone(&self) -> Self {
+        Self { store: self.store.clone(), read_model: self.read_model.as_ref().map(Arc::clone) }
+    }
+}
+
+impl<A: Aggregate> Streams<A> {
+    /// Aggregates whose read model moves with every append.
+    pub fn new(store: EventStore, read_model: impl InlineProjection<A::Event>) -> Self {
+        Self { store, read_model: Some(Arc::new(read_model)) }
+    }
+
+    /// Aggregates that nobody queries.
+    pub fn without_read_model(store: EventStore) -> Self {
+        Self { store, read_model: None }
+    }
+
+    /// The store behind the aggregates.
+    pub fn store(&self) -> &EventStore {
+        &self.store
+    }
+
+    /// Decides one command in a transaction of its own. `decide` may run again if another writer came first.
+    ///
+    /// # Errors
+    ///
+    /// [`ExecuteError::Refused`] with the aggregate's own word; [`ExecuteError::VersionConflict`] if it is not at `expected`.
+    pub async fn execute<R: Send>(
+        &self,
+        id: A::Id,
+        expected: Expected,
+        metadata: &Metadata,
+        decide: impl Fn(&A) -> Result<Vec<A::Event>, R> + Send + Sync,
+    ) -> Result<Version, ExecuteError<R>> {
+        let mut attempt = 1;
+        loop {
+            let work = self.store.begin().await?;
+            match self.execute_in(&work, id, expected, metadata, &decide).await {
+                Ok(version) => {
+                    work.commit().await?;
+                    return Ok(version);
+                }
+                Err(ExecuteError::VersionConflict { .. })
+                    if expected == Expected::Any && attempt < ATTEMPTS =>
+                {
+                    attempt += 1;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Decides one command inside a transaction that does more than this.
+    ///
+    /// # Errors
+    ///
+    /// As [`execute`](Self::execute); the caller drops the unit of work.
+    pub async fn execute_in<R: Send>(
+        &self,
+        work: &UnitOfWork,
+        id: A::Id,
+        expected: Expected,
+        metadata: &Metadata,
+        decide: impl Fn(&A) -> Result<Vec<A::Event>, R> + Send + Sync,
+    ) -> Result<Version, ExecuteError<R>> {
+        let id: Uuid = id.into();
+        let (state, version) = self.load(work, id).await?;
+        if !expected.holds_for(version) {
+            return Err(ExecuteError::VersionConflict { actual: version });
+        }
+        let events = decide(&state).map_err(ExecuteError::Refused)?;
+        if events.is_empty() {
+            return Ok(version);
+        }
+        self.append(work, id, version, events, metadata).await
+    }
+
+    /// The state of one aggregate and its version, read without a lock.
+    ///
+    /// # Errors
+    ///
+    /// As [`execute`](Self::execute), short of refusals.
+    pub async fn state(
+        &self,
+        id: A::Id,
+    ) -> Result<(A, Version), ExecuteError<std::convert::Infallible>> {
+        let history = self.store.history(self.store.db(), A::Event::CATEGORY, id.into()).await?;
+        fold(id.into(), history)
+    }
+
+    async fn load<R>(&self, work: &UnitOfWork, id: Uuid) -> Result<(A, Version), ExecuteError<R>> {
+        fold(id, self.store.load(work.txn(), A::Event::CATEGORY, id).await?)
+    }
+
+    async fn append<R>(
+        &self,
+        work: &UnitOfWork,
+        id: Uuid,
+        expected: Version,
+        events: Vec<A::Event>,
+        metadata: &Metadata,
+    ) -> Result<Version, ExecuteError<R>> {
+        let mut new = Vec::with_capacity(events.len());
+        for event in &events {
+            new.push(NewEvent { raw: event.encode()?, is_public: event.is_public() });
+        }
+        let appended = self
+            .store
+            .append(work.txn(), A::Event::CATEGORY, id, expected, &new, metadata)
+            .await
+            .map_err(conflict_or(expected))?
+            .ok_or(ExecuteError::VersionConflict { actual: expected })?;
+
+        if let Some(read_model) = &self.read_model {
+            for ((event, id_of_event), version) in
+                events.into_iter().zip(&appended.ids).zip(expected.0 + 1..)
+            {
+                let recorded = Recorded {
+                    id: *id_of_event,
+                    aggregate_id: id,
+                    version: Version(version),
+                    occurred_at: appended.occurred_at,
+                    metadata: metadata.clone(),
+                    event,
+                };
+                read_model.apply(work.txn(), &recorded).await?;
+            }
+        }
+        Ok(appended.version)
+    }
+}
+
+/// Rebuilds the state; the owner refuses to decide when it does not know every event.
+fn fold<A: Aggregate, R>(
+    id: Uuid,
+    history: Vec<crate::RecordedEvent>,
+) -> Result<(A, Version), ExecuteError<R>> {
+    let mut state = A::default();
+    let mut version = Version(0);
+    for recorded in history {
+        version = recorded.aggregate_version;
+        match recorded.open::<A::Event>()? {
+            Some(recorded) => state = state.evolve(&recorded.event),
+            None => {
+                return Err(ExecuteError::UnknownEvent {
+                    aggregate_type: A::Event::CATEGORY,
+                    aggregate_id: id,
+                    event_type: recorded.raw.event_type,
+                });
+            }
+        }
+    }
+    Ok((state, version))
+}
+
+/// Two writers that create the same aggregate meet at a unique constraint.
+fn conflict_or<R>(expected: Version) -> impl FnOnce(DbErr) -> ExecuteError<R> {
+    move |error| match error.sql_err() {
+        Some(sea_orm::SqlErr::UniqueConstraintViolation(_)) => {
+            ExecuteError::VersionConflict { actual: expected }
+        }
+        _ => ExecuteError::Storage(error),
+    }
+}

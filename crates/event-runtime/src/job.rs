@@ -1,0 +1,172 @@
+//! Durable jobs: what touches the outside world, one step at a time, after the commit that asked for it.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use metrics::counter;
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, TransactionTrait, raw_sql};
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use crate::{EventStore, error::chain, redis::backoff};
+
+/// How often a worker looks for jobs that other processes asked for, or whose pause is over.
+const POLL: Duration = Duration::from_secs(1);
+
+/// How long a job belongs to the worker that took it, in seconds; a killed worker delays it by that much.
+const CLAIM_SECONDS: i32 = 60;
+
+/// One piece of work.
+#[derive(Clone, Debug, FromQueryResult)]
+pub struct Job {
+    /// The row.
+    pub id: i64,
+    /// What identifies the work to the outside world: repeated with every attempt, so that a receiver can recognise it.
+    pub key: String,
+    /// What [`UnitOfWork::enqueue`](crate::UnitOfWork::enqueue) was given.
+    pub payload: Value,
+    /// This attempt, from 1.
+    pub attempts: i32,
+}
+
+/// What one attempt came to.
+#[derive(Debug)]
+pub enum JobOutcome {
+    /// It is done; the payload is forgotten.
+    Done,
+    /// It may succeed later.
+    Retry(Box<dyn std::error::Error + Send + Sync>),
+    /// It never will.
+    Fail(Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Does the jobs of one kind.
+#[async_trait]
+pub trait JobWorker: Send + Sync + 'static {
+    /// The kind, as in [`UnitOfWork::enqueue`](crate::UnitOfWork::enqueue).
+    fn kind(&self) -> &'static str;
+
+    /// After how many attempts a job that could be retried fails for good.
+    fn max_attempts(&self) -> i32 {
+        10
+    }
+
+    /// Does the work once. It may have been done before, by an attempt that was killed before it could say so.
+    async fn run(&self, job: &Job) -> JobOutcome;
+}
+
+/// Runs the jobs of one kind until told to stop.
+pub(crate) async fn work(
+    store: EventStore,
+    worker: Arc<dyn JobWorker>,
+    shutdown: CancellationToken,
+) {
+    let mut failures = 0;
+    while !shutdown.is_cancelled() {
+        // Registered before the look, so that a commit in between is not missed.
+        let committed = store.jobs_committed().notified();
+        let pause = match step(&store, &*worker).await {
+            Ok(true) => Duration::ZERO,
+            Ok(false) => {
+                failures = 0;
+                POLL
+            }
+            Err(error) => {
+                failures += 1;
+                if failures == 1 {
+                    tracing::warn!(
+                        error = chain(&error),
+                        job.kind = worker.kind(),
+                        "jobs cannot be taken"
+                    );
+                }
+                backoff(failures)
+            }
+        };
+        if pause.is_zero() {
+            continue;
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => (),
+            () = committed, if failures == 0 => (),
+            () = tokio::time::sleep(pause) => (),
+        }
+    }
+}
+
+/// Takes one due job, does it, records the outcome. `false` if none is due.
+async fn step(store: &EventStore, worker: &dyn JobWorker) -> Result<bool, DbErr> {
+    let Some(job) = claim(store, worker.kind()).await? else { return Ok(false) };
+    match worker.run(&job).await {
+        JobOutcome::Done => finish(store, job.id, "done", None).await?,
+        JobOutcome::Retry(error) if job.attempts < worker.max_attempts() => {
+            tracing::info!(
+                job.kind = worker.kind(),
+                job.id,
+                job.attempts,
+                error = chain(&*error),
+                "job will be tried again"
+            );
+            postpone(store, job.id, job.attempts, &chain(&*error)).await?;
+        }
+        JobOutcome::Retry(error) | JobOutcome::Fail(error) => {
+            counter!("jobs_failed_total", "kind" => worker.kind()).increment(1);
+            tracing::error!(
+                job.kind = worker.kind(),
+                job.id,
+                job.attempts,
+                error = chain(&*error),
+                "job failed"
+            );
+            finish(store, job.id, "failed", Some(&chain(&*error))).await?;
+        }
+    }
+    Ok(true)
+}
+
+async fn claim(store: &EventStore, kind: &str) -> Result<Option<Job>, DbErr> {
+    let txn = store.db().begin().await?;
+    let job = Job::find_by_statement(raw_sql!(
+        Postgres,
+        "UPDATE job SET attempts = attempts + 1, run_at = now() + make_interval(secs => {CLAIM_SECONDS})
+           WHERE id = (SELECT id FROM job WHERE kind = {kind} AND state = 'ready' AND run_at <= now()
+                         ORDER BY run_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+           RETURNING id, key, payload, attempts"
+    ))
+    .one(&txn)
+    .await?;
+    txn.commit().await?;
+    Ok(job)
+}
+
+/// Ends a job. What it was about is forgotten when it succeeded, since it may be about a person.
+async fn finish(
+    store: &EventStore,
+    id: i64,
+    state: &str,
+    error: Option<&str>,
+) -> Result<(), DbErr> {
+    store
+        .db()
+        .execute_raw(raw_sql!(
+            Postgres,
+            "UPDATE job SET state = {state}, last_error = {error},
+                            payload = CASE WHEN {state} = 'done' THEN jsonb_build_object() ELSE payload END
+               WHERE id = {id}"
+        ))
+        .await?;
+    Ok(())
+}
+
+/// Puts a job off: 2 s doubled with each attempt, up to an hour.
+async fn postpone(store: &EventStore, id: i64, attempts: i32, error: &str) -> Result<(), DbErr> {
+    let seconds = 2_i32.saturating_pow(u32::try_from(attempts).unwrap_or(1).min(12)).min(3_600);
+    store
+        .db()
+        .execute_raw(raw_sql!(
+            Postgres,
+            "UPDATE job SET run_at = now() + make_interval(secs => {seconds}), last_error = {error} WHERE id = {id}"
+        ))
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,83 @@
+//! The figures of the runtime, described once. Names and labels are a contract with dashboards and alerts.
+
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram, gauge};
+use sea_orm::{DbErr, FromQueryResult, raw_sql};
+
+use crate::EventStore;
+
+/// Describes every figure to the recorder in use. Called once, at start.
+pub fn describe() {
+    describe_counter!(
+        "events_sequenced_batches_total",
+        "Batches of the outbox that got sequence numbers."
+    );
+    describe_counter!("events_published_total", "Events written to streams.");
+    describe_counter!(
+        "events_republished_total",
+        "Events written again because Redis had lost them."
+    );
+    describe_counter!(
+        "events_publish_cas_conflicts_total",
+        "Batches refused because the stream had moved."
+    );
+    describe_counter!("events_publish_errors_total", "Rounds of the relay that failed.");
+    describe_histogram!(
+        "events_publish_delay_seconds",
+        Unit::Seconds,
+        "From recording to the stream."
+    );
+    describe_gauge!("events_relay_paused", "1 while the relay refuses to publish, by reason.");
+    describe_gauge!("events_outbox_depth", "Committed events without a sequence number.");
+    describe_gauge!("events_outbox_oldest_seconds", Unit::Seconds, "Age of the oldest of them.");
+    describe_gauge!(
+        "events_lag_events",
+        "Last sequence number of the stream less the group's watermark."
+    );
+    describe_counter!("events_handled_total", "Events by outcome: applied, duplicate, parked.");
+    describe_histogram!(
+        "events_handler_seconds",
+        Unit::Seconds,
+        "Time to apply and commit a batch."
+    );
+    describe_counter!(
+        "events_retries_total",
+        "Events that had to wait for something outside them."
+    );
+    describe_counter!("events_parked_total", "Events set aside, by reason.");
+    describe_gauge!("events_parked", "Events set aside now, by group.");
+    describe_counter!("events_lease_lost_total", "Partitions taken by another process.");
+    describe_counter!("events_fenced_total", "Batches refused because a newer owner was at work.");
+    describe_counter!("events_ack_missing_total", "Acknowledgements that found nothing pending.");
+    describe_counter!(
+        "events_own_pel_recovered_total",
+        "Entries a former owner committed without acknowledging."
+    );
+    describe_counter!(
+        "events_stream_gap_detected_total",
+        "Times a sequence number did not follow the last one."
+    );
+    describe_counter!("jobs_failed_total", "Jobs given up, by kind.");
+}
+
+#[derive(FromQueryResult)]
+struct Parked {
+    consumer_group: String,
+    events: i64,
+}
+
+/// Publishes how many events are parked per group; groups without any show 0.
+pub(crate) async fn observe_parked(store: &EventStore) -> Result<(), DbErr> {
+    let parked = Parked::find_by_statement(raw_sql!(
+        Postgres,
+        "SELECT w.consumer_group, count(p.sequence) AS events
+           FROM (SELECT DISTINCT consumer_group FROM watermark) w LEFT JOIN parked_event p USING (consumer_group)
+           GROUP BY w.consumer_group"
+    ))
+    .all(store.db())
+    .await?;
+    for Parked { consumer_group, events } in parked {
+        #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+        gauge!("events_parked", "group" => consumer_group).set(events as f64);
+    }
+    Ok(())
+}

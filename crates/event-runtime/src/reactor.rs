@@ -1,0 +1,22 @@
+//! Reactions: what a service does because something happened elsewhere.
+
+use async_trait::async_trait;
+use shared_schemas::Service;
+
+use crate::{ApplyError, RecordedEvent, UnitOfWork};
+
+/// Turns events into commands on the service's own aggregates, or into jobs.
+///
+/// It runs in the transaction that moves the watermark, so what it records is recorded exactly once. It is never
+/// replayed: a rebuild concerns projections alone.
+#[async_trait]
+pub trait Reactor: Send + Sync + 'static {
+    /// The consumer group, `<service>.<what it does>`.
+    fn group(&self) -> &'static str;
+
+    /// Whose streams it reads.
+    fn reads(&self) -> &'static [Service];
+
+    /// Reacts to one event. What touches the outside world is not done here but asked for with [`UnitOfWork::enqueue`].
+    async fn react(&self, work: &UnitOfWork, event: &RecordedEvent) -> Result<(), ApplyError>;
+}

@@ -1,0 +1,327 @@
+//! The event store: the only place that reads and writes the `event` table.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DbErr, FromQueryResult, TransactionTrait, raw_sql,
+};
+use serde_json::{Value, json};
+use shared_schemas::{EventId, RawEvent, Service, envelope::Metadata};
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+use crate::{Clock, RuntimeError, UnitOfWork, Version, recorded::RecordedEvent};
+
+/// The events of one service, in its own schema.
+#[derive(Clone)]
+pub struct EventStore {
+    db: DatabaseConnection,
+    service: Service,
+    partitions: u16,
+    clock: Clock,
+    events_committed: Arc<Notify>,
+    jobs_committed: Arc<Notify>,
+}
+
+/// An event that is about to be recorded.
+pub(crate) struct NewEvent {
+    pub(crate) raw: RawEvent,
+    pub(crate) is_public: bool,
+}
+
+/// Where an append found its aggregate.
+pub(crate) struct Appended {
+    pub(crate) version: Version,
+    pub(crate) ids: Vec<EventId>,
+    pub(crate) occurred_at: DateTime<Utc>,
+}
+
+#[derive(FromQueryResult)]
+struct EventRow {
+    id: Uuid,
+    aggregate_type: String,
+    aggregate_id: Uuid,
+    aggregate_version: i64,
+    #[sea_orm(from_alias = "type")]
+    event_type: String,
+    partition: i16,
+    data: Value,
+    metadata: Value,
+    occurred_at: DateTime<Utc>,
+    sequence: Option<i64>,
+    position: i64,
+}
+
+impl EventStore {
+    /// A store on an open, migrated database, whose connections have the service's schema as their search path.
+    ///
+    /// # Errors
+    ///
+    /// [`RuntimeError::Partitions`] if the store was laid out for another number of partitions.
+    pub async fn open(
+        db: DatabaseConnection,
+        service: Service,
+        partitions: u16,
+        clock: Clock,
+    ) -> Result<Self, RuntimeError> {
+        let store = Self {
+            db,
+            service,
+            partitions,
+            clock,
+            events_committed: Arc::new(Notify::new()),
+            jobs_committed: Arc::new(Notify::new()),
+        };
+        store.lay_out().await?;
+        Ok(store)
+    }
+
+    /// Creates the partitions of a new store, or compares with those of an old one.
+    async fn lay_out(&self) -> Result<(), RuntimeError> {
+        let last = i32::from(self.partitions) - 1;
+        self.db
+            .execute_raw(raw_sql!(
+                Postgres,
+                "INSERT INTO publication_head (partition)
+                   SELECT generate_series(0, {last}) WHERE NOT EXISTS (SELECT FROM publication_head)
+                   ON CONFLICT DO NOTHING"
+            ))
+            .await?;
+        let heads = self
+            .db
+            .query_all_raw(raw_sql!(Postgres, "SELECT partition FROM publication_head"))
+            .await?;
+        if heads.len() == usize::from(self.partitions) {
+            Ok(())
+        } else {
+            Err(RuntimeError::Partitions { stored: heads.len(), configured: self.partitions })
+        }
+    }
+
+    /// The database behind the store, for reads.
+    pub fn db(&self) -> &DatabaseConnection {
+        &self.db
+    }
+
+    /// Whose events these are.
+    pub fn service(&self) -> Service {
+        self.service
+    }
+
+    /// How many streams the events are spread over, the same for every service.
+    pub fn partitions(&self) -> u16 {
+        self.partitions
+    }
+
+    /// The clock that dates events.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Begins a transaction.
+    ///
+    /// # Errors
+    ///
+    /// [`DbErr`] if the database cannot be reached.
+    pub async fn begin(&self) -> Result<UnitOfWork, DbErr> {
+        Ok(UnitOfWork::new(self.db.begin().await?, self.clone()))
+    }
+
+    /// Tells the relay and the job workers of this process that something was committed.
+    pub(crate) fn wake(&self) {
+        self.events_committed.notify_one();
+        self.jobs_committed.notify_waiters();
+    }
+
+    pub(crate) fn events_committed(&self) -> &Notify {
+        &self.events_committed
+    }
+
+    pub(crate) fn jobs_committed(&self) -> &Notify {
+        &self.jobs_committed
+    }
+
+    /// The partition of an aggregate: its id modulo the number of partitions, and `UUIDv7` and `UUIDv5` are both random
+    /// in their lower bits.
+    pub fn partition_of(&self, aggregate_id: Uuid) -> u16 {
+        let partition = aggregate_id.as_u128() % u128::from(self.partitions.max(1));
+        u16::try_from(partition).unwrap_or(0)
+    }
+
+    /// Locks an aggregate until the transaction ends, and reads its events.
+    pub(crate) async fn load(
+        &self,
+        txn: &impl ConnectionTrait,
+        aggregate_type: &str,
+        aggregate_id: Uuid,
+    ) -> Result<Vec<RecordedEvent>, DbErr> {
+        // Without the lock, a hundred writers of one aggregate would all decide and ninety-nine would be refused.
+        txn.query_one_raw(raw_sql!(
+            Postgres,
+            "SELECT version FROM aggregate_head
+               WHERE aggregate_type = {aggregate_type} AND aggregate_id = {aggregate_id} FOR UPDATE"
+        ))
+        .await?;
+        self.history(txn, aggregate_type, aggregate_id).await
+    }
+
+    /// The events of one aggregate, oldest first, as they stand.
+    ///
+    /// # Errors
+    ///
+    /// [`DbErr`] if the database fails.
+    pub async fn history(
+        &self,
+        connection: &impl ConnectionTrait,
+        aggregate_type: &str,
+        aggregate_id: Uuid,
+    ) -> Result<Vec<RecordedEvent>, DbErr> {
+        let rows = EventRow::find_by_statement(raw_sql!(
+            Postgres,
+            "SELECT id, aggregate_type, aggregate_id, aggregate_version, type, partition, data, metadata, occurred_at,
+                    NULL::bigint AS sequence, position
+               FROM event WHERE aggregate_type = {aggregate_type} AND aggregate_id = {aggregate_id}
+               ORDER BY aggregate_version"
+        ))
+        .all(connection)
+        .await?;
+        rows.into_iter().map(|row| self.recorded(row)).collect()
+    }
+
+    /// Events of one category after a position, oldest first, with their positions: what a rebuild reads page by page.
+    pub(crate) async fn page_of(
+        &self,
+        connection: &impl ConnectionTrait,
+        aggregate_type: &str,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<(i64, RecordedEvent)>, DbErr> {
+        let rows = EventRow::find_by_statement(raw_sql!(
+            Postgres,
+            "SELECT id, aggregate_type, aggregate_id, aggregate_version, type, partition, data, metadata, occurred_at,
+                    NULL::bigint AS sequence, position
+               FROM event WHERE aggregate_type = {aggregate_type} AND position > {after}
+               ORDER BY position LIMIT {limit}"
+        ))
+        .all(connection)
+        .await?;
+        rows.into_iter().map(|row| Ok((row.position, self.recorded(row)?))).collect()
+    }
+
+    /// Published events of one partition after a sequence number, in public order: what the relay writes to the stream.
+    pub(crate) async fn published_after(
+        &self,
+        partition: u16,
+        sequence: u64,
+        limit: i64,
+    ) -> Result<Vec<RecordedEvent>, DbErr> {
+        let (partition, after) = (to_smallint(partition), to_bigint(sequence));
+        let rows = EventRow::find_by_statement(raw_sql!(
+            Postgres,
+            "SELECT e.id, e.aggregate_type, e.aggregate_id, e.aggregate_version, e.type, p.partition, e.data,
+                    e.metadata, e.occurred_at, p.sequence, e.position
+               FROM publication p JOIN event e ON e.position = p.position
+               WHERE p.partition = {partition} AND p.sequence > {after}
+               ORDER BY p.sequence LIMIT {limit}"
+        ))
+        .all(&self.db)
+        .await?;
+        rows.into_iter().map(|row| self.recorded(row)).collect()
+    }
+
+    /// Records events after `expected`, in one statement: version check, events, outbox. `None` if the aggregate has moved.
+    pub(crate) async fn append(
+        &self,
+        txn: &impl ConnectionTrait,
+        aggregate_type: &str,
+        aggregate_id: Uuid,
+        expected: Version,
+        events: &[NewEvent],
+        metadata: &Metadata,
+    ) -> Result<Option<Appended>, DbErr> {
+        let occurred_at = self.clock.now();
+        let partition = to_smallint(self.partition_of(aggregate_id));
+        let metadata = to_json(metadata)?;
+        let ids: Vec<EventId> = events.iter().map(|_| EventId::new(occurred_at)).collect();
+        let expected = expected.0;
+        let version = expected + i64::try_from(events.len()).unwrap_or(i64::MAX);
+        let rows: Vec<Value> = events
+            .iter()
+            .zip(&ids)
+            .zip(expected + 1..)
+            .map(|((event, id), version)| {
+                json!({
+                    "id": id, "version": version, "type": event.raw.event_type,
+                    "is_public": event.is_public, "data": event.raw.data,
+                })
+            })
+            .collect();
+        let rows = Value::Array(rows);
+
+        // An update finds the expected version or nothing; an insert happens only for a new aggregate.
+        let appended = txn
+            .execute_raw(raw_sql!(
+                Postgres,
+                "WITH head AS (
+                   INSERT INTO aggregate_head AS head (aggregate_type, aggregate_id, version)
+                     SELECT {aggregate_type}, {aggregate_id}, {version}
+                       WHERE {expected} = 0 OR EXISTS (
+                         SELECT FROM aggregate_head
+                           WHERE aggregate_type = {aggregate_type} AND aggregate_id = {aggregate_id})
+                     ON CONFLICT ON CONSTRAINT aggregate_head_pkey
+                       DO UPDATE SET version = EXCLUDED.version WHERE head.version = {expected}
+                     RETURNING version
+                 ), appended AS (
+                   INSERT INTO event (id, aggregate_type, aggregate_id, aggregate_version, type, is_public, partition,
+                                      data, metadata, occurred_at)
+                     SELECT row.id, {aggregate_type}, {aggregate_id}, row.version, row.type, row.is_public, {partition},
+                            row.data, {metadata}, {occurred_at}
+                       FROM head, jsonb_to_recordset({rows})
+                              AS row (id uuid, version bigint, type text, is_public boolean, data jsonb)
+                       ORDER BY row.version
+                     RETURNING position, is_public
+                 ), queued AS (
+                   INSERT INTO outbox (position, partition)
+                     SELECT position, {partition} FROM appended WHERE is_public
+                 )
+                 SELECT version FROM head"
+            ))
+            .await?;
+        Ok((appended.rows_affected() == 1).then_some(Appended {
+            version: Version(version),
+            ids,
+            occurred_at,
+        }))
+    }
+
+    fn recorded(&self, row: EventRow) -> Result<RecordedEvent, DbErr> {
+        Ok(RecordedEvent {
+            id: EventId(row.id),
+            service: self.service,
+            partition: u16::try_from(row.partition).unwrap_or(0),
+            sequence: row.sequence.and_then(|sequence| u64::try_from(sequence).ok()),
+            aggregate_type: row.aggregate_type,
+            aggregate_id: row.aggregate_id,
+            aggregate_version: Version(row.aggregate_version),
+            occurred_at: row.occurred_at,
+            metadata: serde_json::from_value(row.metadata)
+                .map_err(|error| DbErr::Json(error.to_string()))?,
+            raw: RawEvent { event_type: row.event_type, data: row.data },
+        })
+    }
+}
+
+fn to_json(metadata: &Metadata) -> Result<Value, DbErr> {
+    serde_json::to_value(metadata).map_err(|error| DbErr::Json(error.to_string()))
+}
+
+/// A partition as PostgreSQL keeps it; there are never 32 768 of them.
+pub(crate) fn to_smallint(partition: u16) -> i16 {
+    i16::try_from(partition).unwrap_or(i16::MAX)
+}
+
+/// A sequence number as PostgreSQL keeps it; below 2^53, so that Lua can count it too.
+pub(crate) fn to_bigint(sequence: u64) -> i64 {
+    i64::try_from(sequence).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,67 @@
+//! One transaction in which events, read models, jobs and watermarks change together.
+
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, raw_sql};
+use serde::Serialize;
+
+use crate::store::EventStore;
+
+/// Everything that one decision writes, all or nothing. Dropped without [`commit`](Self::commit), it wrote nothing.
+pub struct UnitOfWork {
+    txn: DatabaseTransaction,
+    store: EventStore,
+}
+
+impl UnitOfWork {
+    pub(crate) fn new(txn: DatabaseTransaction, store: EventStore) -> Self {
+        Self { txn, store }
+    }
+
+    /// The transaction, for statements of the caller's own.
+    pub fn txn(&self) -> &DatabaseTransaction {
+        &self.txn
+    }
+
+    /// Asks for work outside the database: recorded now, done by the [`JobWorker`](crate::JobWorker) of `kind` after the commit.
+    /// The same `key` again asks for nothing new.
+    ///
+    /// # Errors
+    ///
+    /// [`DbErr`] if the row cannot be written, [`DbErr::Json`] if the payload cannot be encoded.
+    pub async fn enqueue(
+        &self,
+        kind: &str,
+        key: &str,
+        payload: &(impl Serialize + Sync),
+    ) -> Result<(), DbErr> {
+        let payload =
+            serde_json::to_value(payload).map_err(|error| DbErr::Json(error.to_string()))?;
+        self.txn
+            .execute_raw(raw_sql!(
+                Postgres,
+                "INSERT INTO job (kind, key, payload) VALUES ({kind}, {key}, {payload})
+                   ON CONFLICT ON CONSTRAINT job_kind_key_unique DO NOTHING"
+            ))
+            .await?;
+        Ok(())
+    }
+
+    /// Makes it all happen, and wakes whoever waits for new events and jobs.
+    ///
+    /// # Errors
+    ///
+    /// [`DbErr`]; after a lost connection it is unknown whether the commit took place.
+    pub async fn commit(self) -> Result<(), DbErr> {
+        self.txn.commit().await?;
+        self.store.wake();
+        Ok(())
+    }
+
+    /// Forgets it all at once, rather than when the connection is next used.
+    ///
+    /// # Errors
+    ///
+    /// [`DbErr`] if the connection is gone, which forgets it too.
+    pub async fn rollback(self) -> Result<(), DbErr> {
+        self.txn.rollback().await
+    }
+}
