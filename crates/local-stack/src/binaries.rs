@@ -1,0 +1,237 @@
+//! Where PostgreSQL and Redis are on this machine.
+
+use std::ffi::OsString;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::install;
+
+/// Streams need `XINFO ... lag` and ACL selectors.
+const REDIS_AT_LEAST: u32 = 7;
+/// The oldest PostgreSQL that is tried.
+const POSTGRES_AT_LEAST: u32 = 14;
+
+/// PostgreSQL's programs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PostgresBinaries {
+    /// The directory with `initdb`, `postgres` and `psql`.
+    pub directory: PathBuf,
+    /// `LD_LIBRARY_PATH`, when the programs were unpacked instead of installed.
+    pub library_path: Option<OsString>,
+}
+
+/// Redis' server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RedisBinary {
+    /// `redis-server`.
+    pub server: PathBuf,
+    /// `LD_LIBRARY_PATH`, when the program was unpacked instead of installed.
+    pub library_path: Option<OsString>,
+}
+
+/// Everything a stack needs from outside of this repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Binaries {
+    /// PostgreSQL 14 or later.
+    pub postgres: PostgresBinaries,
+    /// Redis 7 or later.
+    pub redis: RedisBinary,
+}
+
+impl Binaries {
+    /// Finds both, and installs what is missing; `unpacked` is where packages are unpacked when they
+    /// cannot be installed, and `note` is told what is done.
+    ///
+    /// # Errors
+    ///
+    /// One line that says what to install when it cannot be done here.
+    pub async fn locate_or_install(unpacked: &Path, note: &(dyn Fn(&str) + Sync)) -> Result<Self> {
+        let mut missing = Vec::new();
+        if PostgresBinaries::locate(Some(unpacked)).is_err() {
+            missing.push(install::Package::POSTGRES);
+        }
+        if RedisBinary::locate(Some(unpacked)).is_err() {
+            missing.push(install::Package::REDIS);
+        }
+        if !missing.is_empty() {
+            install::install(&missing, Some(unpacked), note).await?;
+        }
+        Ok(Self {
+            postgres: PostgresBinaries::locate(Some(unpacked))?,
+            redis: RedisBinary::locate(Some(unpacked))?,
+        })
+    }
+}
+
+impl PostgresBinaries {
+    /// The newest PostgreSQL on `PATH`, where packages put it, or below `unpacked`.
+    ///
+    /// # Errors
+    ///
+    /// One line that says what to install.
+    pub fn locate(unpacked: Option<&Path>) -> Result<Self> {
+        let mut directories = path_directories();
+        directories.extend(children("/usr/lib/postgresql", "bin"));
+        for brew in ["/opt/homebrew/opt", "/usr/local/opt"] {
+            directories.extend(children(brew, "bin"));
+        }
+        let installed = directories.into_iter().map(|directory| (directory, None));
+        let unpacked = unpacked.into_iter().flat_map(|root| {
+            children(root.join("usr/lib/postgresql"), "bin")
+                .into_iter()
+                .map(|directory| (directory, Some(library_path(root))))
+        });
+
+        installed
+            .chain(unpacked)
+            .filter(|(directory, _)| {
+                ["initdb", "postgres", "psql"].iter().all(|name| executable(&directory.join(name)))
+            })
+            .filter_map(|(directory, library_path)| {
+                let version = version(&directory.join("postgres"), library_path.as_ref())?;
+                Some((version, Self { directory, library_path }))
+            })
+            .filter(|(version, _)| *version >= POSTGRES_AT_LEAST)
+            .max_by_key(|(version, _)| *version)
+            .map(|(_, found)| found)
+            .with_context(|| {
+                format!(
+                    "PostgreSQL {POSTGRES_AT_LEAST} or later is missing: install it \
+                     (Debian, Ubuntu: `apt-get install postgresql`; macOS: `brew install postgresql`)"
+                )
+            })
+    }
+
+    /// A command that can load PostgreSQL's libraries and is blind to our `PG*` variables.
+    pub(crate) fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command.env_clear().env("LC_ALL", "C").env("PATH", "/usr/bin:/bin");
+        if let Some(path) = &self.library_path {
+            command.env("LD_LIBRARY_PATH", path);
+        }
+        command
+    }
+}
+
+impl RedisBinary {
+    /// The server that `PEERLINK_REDIS_SERVER` names, else the one on `PATH`, where packages put it, or
+    /// below `unpacked`.
+    ///
+    /// # Errors
+    ///
+    /// One line that says what to install.
+    pub fn locate(unpacked: Option<&Path>) -> Result<Self> {
+        if let Some(server) = std::env::var_os("PEERLINK_REDIS_SERVER") {
+            return Self::checked(PathBuf::from(&server), None)
+                .with_context(|| format!("PEERLINK_REDIS_SERVER is {}", server.display()))?;
+        }
+        let mut directories = path_directories();
+        directories.extend(["/usr/bin", "/opt/homebrew/bin", "/usr/local/bin"].map(PathBuf::from));
+        let installed = directories.into_iter().map(|directory| (directory, None));
+        let unpacked = unpacked.map(|root| (root.join("usr/bin"), Some(library_path(root))));
+
+        let mut problem = None;
+        for (directory, library_path) in installed.chain(unpacked) {
+            match Self::checked(directory.join("redis-server"), library_path) {
+                Some(Ok(found)) => return Ok(found),
+                Some(Err(error)) => problem = Some(error),
+                None => {}
+            }
+        }
+        Err(problem.unwrap_or_else(|| {
+            anyhow::anyhow!(
+                "Redis {REDIS_AT_LEAST}.0 or later is missing: install it \
+                 (Debian, Ubuntu: `apt-get install redis-server`; macOS: `brew install redis`)"
+            )
+        }))
+    }
+
+    fn checked(server: PathBuf, library_path: Option<OsString>) -> Option<Result<Self>> {
+        if !executable(&server) {
+            return None;
+        }
+        let path = server.display();
+        Some(match version(&server, library_path.as_ref()) {
+            Some(version) if version >= REDIS_AT_LEAST => Ok(Self { server, library_path }),
+            Some(version) => Err(anyhow::anyhow!(
+                "{path} is Redis {version}: {REDIS_AT_LEAST}.0 or later is needed"
+            )),
+            None => Err(anyhow::anyhow!("{path} does not tell its version")),
+        })
+    }
+}
+
+/// The program of that name on `PATH`.
+pub fn on_path(name: &str) -> Option<PathBuf> {
+    path_directories()
+        .into_iter()
+        .map(|directory| directory.join(name))
+        .find(|path| executable(path))
+}
+
+fn path_directories() -> Vec<PathBuf> {
+    std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default()
+}
+
+/// `directory/<any>/name`, sorted.
+fn children(directory: impl AsRef<Path>, name: &str) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
+    let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path().join(name)).collect();
+    paths.sort();
+    paths
+}
+
+fn executable(path: &Path) -> bool {
+    std::fs::metadata(path)
+        .is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
+}
+
+/// The major version: of `postgres (PostgreSQL) 15.18` the 15, of `Redis server v=7.0.15 sha=...` the 7.
+fn version(program: &Path, library_path: Option<&OsString>) -> Option<u32> {
+    let mut command = Command::new(program);
+    command.arg("--version");
+    if let Some(path) = library_path {
+        command.env("LD_LIBRARY_PATH", path);
+    }
+    let output = command.output().ok().filter(|output| output.status.success())?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.split_whitespace().find_map(|word| {
+        let digits = word.trim_start_matches("v=");
+        let (major, _) = digits.split_once(|c: char| !c.is_ascii_digit()).unwrap_or((digits, ""));
+        major.parse().ok()
+    })
+}
+
+/// Every directory below `root` into which Debian packages put shared libraries.
+fn library_path(root: &Path) -> OsString {
+    let mut directories = vec![root.join("usr/lib"), root.join("lib")];
+    for parent in ["usr/lib", "lib"] {
+        let below = children(root.join(parent), "").into_iter();
+        directories.extend(below.filter(|path| path.to_string_lossy().contains("-linux-")));
+    }
+    // A path with a colon cannot be written into the variable; the directories without one still help.
+    std::env::join_paths(directories.iter().filter(|path| !path.to_string_lossy().contains(':')))
+        .unwrap_or_default()
+}
+
+/// The browser and its driver that the browser journeys use.
+///
+/// # Errors
+///
+/// One line that says what to install when it cannot be done here.
+pub async fn locate_or_install_browser(note: &(dyn Fn(&str) + Sync)) -> Result<()> {
+    let found = || on_path("chromium").is_some() && on_path("chromedriver").is_some();
+    if !found() {
+        install::install(&[install::Package::CHROMIUM], None, note).await?;
+    }
+    if !found() {
+        bail!(
+            "chromium and chromedriver are missing: install them \
+             (Debian: `apt-get install chromium chromium-driver`)"
+        );
+    }
+    Ok(())
+}

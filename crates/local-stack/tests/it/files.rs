@@ -1,0 +1,1 @@
+//! The committed files for containers say the same as the code.
