@@ -236,7 +236,10 @@ impl Stack {
         match stack.start_services().await {
             Ok(()) => Ok(stack),
             Err(error) => {
-                stack.stop().await.context("the start failed, and so did stopping what had started")?;
+                stack
+                    .stop()
+                    .await
+                    .context("the start failed, and so did stopping what had started")?;
                 Err(error)
             }
         }
