@@ -1,0 +1,93 @@
+//! The analyser by rules.
+
+use shared_schemas::moderation::ModerationReason;
+
+use super::lexicon::Text;
+use super::normalise::Normalised;
+use super::rules::{self, Compiled};
+use super::{
+    Analyser, AnalyserVersion, Analysis, Behaviour, Content, Finding, RuleFiles, RuleFilesError,
+};
+use super::{findings, flooding, language, links, repetition};
+
+/// What is behind this many bytes is not read; the text is then held, so that nothing hides there.
+pub const MAX_ANALYSED_BYTES: usize = 64 * 1024;
+
+/// To be raised with every change of the code that changes a judgement.
+const NAME: &str = "peerlink-rules/1";
+
+/// Weight of a text that is too long to be read whole: it is always held.
+const TOO_LONG_WEIGHT: u8 = 100;
+
+/// Judges by rules that are written down in files and explain themselves.
+pub struct RuleAnalyser {
+    version: AnalyserVersion,
+    rules: Compiled,
+}
+
+impl RuleAnalyser {
+    /// An analyser with the rules this service was built with.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the files; a test keeps that from being shipped.
+    pub fn embedded() -> Result<Self, RuleFilesError> {
+        Self::from_files(RuleFiles::EMBEDDED)
+    }
+
+    /// An analyser with these rules.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the files, together.
+    pub fn from_files(files: RuleFiles<'_>) -> Result<Self, RuleFilesError> {
+        let version = AnalyserVersion {
+            name: NAME.to_owned(),
+            rules_sha256: rules::fingerprint(&[files.lexicon, files.signals]),
+            policy_sha256: rules::file_fingerprint(files.policy),
+        };
+        Ok(Self { version, rules: rules::compile(files)? })
+    }
+}
+
+impl Analyser for RuleAnalyser {
+    fn version(&self) -> &AnalyserVersion {
+        &self.version
+    }
+
+    fn analyse(&self, content: &Content<'_>, behaviour: &Behaviour) -> Analysis {
+        let Compiled { lexicon, signals, policy } = &self.rules;
+        let read = content.text.floor_char_boundary(MAX_ANALYSED_BYTES);
+        let original = content.text.get(..read).unwrap_or_default();
+        let links = links::find(original, &signals.links);
+        let link_spans: Vec<(usize, usize)> =
+            links.iter().map(|link| (link.start, link.end)).collect();
+        let normalised = Normalised::of(original, &link_spans);
+        let language_supported = language::is_supported(normalised.text(), &signals.language);
+
+        let mut found = lexicon.judge(&Text {
+            original,
+            normalised: &normalised,
+            kind: content.kind,
+            language_supported,
+        });
+        found.extend(links::judge(original, &links, &signals.links));
+        found.extend(repetition::judge(original, &signals.repetition));
+        found.extend(flooding::judge(behaviour, !links.is_empty(), &signals.flooding));
+        if read < content.text.len() {
+            found.push(too_long((read, content.text.len())));
+        }
+        let findings = findings::arrange(found);
+        let scores = findings::scores(&findings);
+        let (verdict, reasons) = policy.decide(&scores, &findings, language_supported);
+        Analysis { verdict, reasons, scores, findings, language_unsupported: !language_supported }
+    }
+}
+
+fn too_long(span: (usize, usize)) -> Finding {
+    Finding {
+        rule: "limits.too_long".to_owned(),
+        category: ModerationReason::RulesViolation,
+        weight: TOO_LONG_WEIGHT,
+        span: Some(span),
+        explanation: format!("Only the first {MAX_ANALYSED_BYTES} bytes of the text were read."),
+    }
+}

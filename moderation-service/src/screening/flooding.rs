@@ -1,0 +1,108 @@
+//! Authors who publish faster, or the same thing oftener, than a person with something to say.
+
+use serde::Deserialize;
+use shared_schemas::moderation::ModerationReason;
+
+use super::{Behaviour, Finding};
+
+/// The flooding section of the signal file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FloodingRules {
+    /// Pieces of any content in the last minute, the judged one not counted.
+    pub(super) published_last_minute: Vec<Step>,
+    /// Pieces of any content in the last hour.
+    pub(super) published_last_hour: Vec<Step>,
+    /// Repeats of the judged text in the last day.
+    pub(super) same_text_last_day: Vec<Step>,
+    /// Repeats of a link of the judged text in the last day.
+    pub(super) same_link_last_day: Vec<Step>,
+    /// Accounts younger than this are new, in seconds.
+    pub(super) new_account_seconds: u64,
+    /// Weight of a link by a new account.
+    pub(super) new_account_link_weight: u8,
+}
+
+/// From this count on, this weight; the highest step that is reached counts.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Step {
+    pub(super) at_least: u32,
+    pub(super) weight: u8,
+}
+
+impl FloodingRules {
+    /// Every weight with its name, to be checked at start.
+    pub(super) fn weights(&self) -> Vec<(&'static str, u8)> {
+        let steps = [
+            ("flooding.published_last_minute", &self.published_last_minute),
+            ("flooding.published_last_hour", &self.published_last_hour),
+            ("flooding.same_text_last_day", &self.same_text_last_day),
+            ("flooding.same_link_last_day", &self.same_link_last_day),
+        ];
+        let mut weights: Vec<_> = steps
+            .iter()
+            .flat_map(|(name, steps)| steps.iter().map(move |step| (*name, step.weight)))
+            .collect();
+        weights.push(("flooding.new_account_link_weight", self.new_account_link_weight));
+        weights
+    }
+}
+
+/// Judges what the author did lately.
+pub(super) fn judge(behaviour: &Behaviour, has_link: bool, rules: &FloodingRules) -> Vec<Finding> {
+    let minute = behaviour.published_last_minute;
+    let hour = behaviour.published_last_hour;
+    let text = behaviour.same_text_last_day;
+    let link = behaviour.same_link_last_day;
+    let counted = [
+        (
+            "minute",
+            minute,
+            &rules.published_last_minute,
+            format!("The author published {minute} times within a minute."),
+        ),
+        (
+            "hour",
+            hour,
+            &rules.published_last_hour,
+            format!("The author published {hour} times within an hour."),
+        ),
+        (
+            "same_text",
+            text,
+            &rules.same_text_last_day,
+            format!("The author published this text {text} times before within a day."),
+        ),
+        (
+            "same_link",
+            link,
+            &rules.same_link_last_day,
+            format!("The author published this link {link} times before within a day."),
+        ),
+    ];
+    let mut findings: Vec<Finding> = counted
+        .into_iter()
+        .filter_map(|(rule, count, steps, explanation)| {
+            let weight =
+                steps.iter().filter(|step| count >= step.at_least).map(|step| step.weight).max()?;
+            Some(finding(rule, weight, explanation))
+        })
+        .collect();
+    let is_new = behaviour.account_age_seconds.is_some_and(|age| age < rules.new_account_seconds);
+    if is_new && has_link {
+        let explanation = "A new account publishes a link.".to_owned();
+        findings.push(finding("new_account_link", rules.new_account_link_weight, explanation));
+    }
+    findings
+}
+
+fn finding(rule: &str, weight: u8, explanation: String) -> Finding {
+    Finding {
+        rule: format!("flooding.{rule}"),
+        category: ModerationReason::Spam,
+        weight,
+        span: None,
+        explanation,
+    }
+}

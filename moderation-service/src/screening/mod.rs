@@ -1,0 +1,130 @@
+//! What the platform thinks of a text, before a person has looked at it.
+//!
+//! [`Analyser`] is a pure function of the text, the author's recent behaviour and the analyser's version: the same
+//! input gives the same [`Analysis`], so a decision can be replayed. [`RuleAnalyser`] answers it with rules that each
+//! explain themselves; another analyser can take its place behind the same trait.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use shared_schemas::moderation::ModerationReason;
+
+mod analyser;
+mod findings;
+mod flooding;
+mod language;
+mod lexicon;
+mod links;
+mod normalise;
+mod policy;
+mod repetition;
+mod rules;
+#[cfg(test)]
+mod tests;
+
+pub use analyser::{MAX_ANALYSED_BYTES, RuleAnalyser};
+pub use rules::{RuleFiles, RuleFilesError, RuleProblem};
+
+/// Judges content; pure, so that a replay comes to the same result.
+pub trait Analyser: Send + Sync {
+    /// Which analyser with which rules; recorded with every decision.
+    fn version(&self) -> &AnalyserVersion;
+
+    /// Judges one text of an author who behaved like this. Never panics, whatever the text holds.
+    fn analyse(&self, content: &Content<'_>, behaviour: &Behaviour) -> Analysis;
+}
+
+/// Names an analyser exactly: two analysers of the same version judge alike.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnalyserVersion {
+    /// Name and release of the code.
+    pub name: String,
+    /// SHA-256 over the rule files, in lower-case hexadecimal.
+    pub rules_sha256: String,
+    /// SHA-256 of the policy file, in lower-case hexadecimal.
+    pub policy_sha256: String,
+}
+
+impl fmt::Display for AnalyserVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} rules:{} policy:{}", self.name, self.rules_sha256, self.policy_sha256)
+    }
+}
+
+/// What is judged.
+#[derive(Clone, Copy, Debug)]
+pub struct Content<'a> {
+    /// The whole text; of a post the title, a line feed and the body.
+    pub text: &'a str,
+    /// What the text was published as.
+    pub kind: ContentKind,
+}
+
+/// What a text was published as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ContentKind {
+    /// Stands alone.
+    Post,
+    /// Answers somebody.
+    Comment,
+}
+
+/// What the author did lately, the judged content not counted; from the event log.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Behaviour {
+    /// Posts and comments of the last 60 seconds.
+    pub published_last_minute: u32,
+    /// Posts and comments of the last 60 minutes.
+    pub published_last_hour: u32,
+    /// Posts and comments of the last 24 hours with the same text.
+    pub same_text_last_day: u32,
+    /// Posts and comments of the last 24 hours with a link that the judged content has too.
+    pub same_link_last_day: u32,
+    /// How long the account has existed; `None` when unknown, which counts neither for nor against the author.
+    pub account_age_seconds: Option<u64>,
+}
+
+/// What is to be done with the content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Verdict {
+    /// Nothing.
+    Allow,
+    /// A person decides.
+    Hold,
+    /// It goes at once; a person can bring it back.
+    Remove,
+}
+
+/// What one rule saw.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Stable id of the rule: `<family>.<rule>`, and `.directed` behind it when aimed at a person.
+    pub rule: String,
+    /// What the rule speaks for.
+    pub category: ModerationReason,
+    /// How strongly, 1 to 100: the chance in percent that a person would agree, by the author of the rule.
+    pub weight: u8,
+    /// The bytes of the judged text that the rule saw, start and end (exclusive), always at character boundaries;
+    /// `None` when the finding is not about a place in the text.
+    pub span: Option<(usize, usize)>,
+    /// A sentence for people.
+    pub explanation: String,
+}
+
+/// The judgement and everything that led to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Analysis {
+    /// What is to be done.
+    pub verdict: Verdict,
+    /// The categories that ask for it, worst first; empty exactly when the verdict is [`Verdict::Allow`].
+    pub reasons: Vec<ModerationReason>,
+    /// 0 to 100 for every category: the noisy-or of the weights of its findings.
+    pub scores: BTreeMap<ModerationReason, u8>,
+    /// Strongest first, then by place in the text, then by rule.
+    pub findings: Vec<Finding>,
+    /// The text is not in a language the word rules know, so that single words count little.
+    pub language_unsupported: bool,
+}
