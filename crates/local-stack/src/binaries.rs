@@ -41,49 +41,49 @@ pub struct Binaries {
     pub redis: RedisBinary,
 }
 
+/// Where packages are unpacked on a machine where they cannot be installed.
+fn unpacked_root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/packages")
+}
+
 impl Binaries {
-    /// Finds both, and installs what is missing; `unpacked` is where packages are unpacked when they
-    /// cannot be installed, and `note` is told what is done.
+    /// Finds both, and installs what is missing; `note` is told what is done.
     ///
     /// # Errors
     ///
     /// One line that says what to install when it cannot be done here.
-    pub async fn locate_or_install(unpacked: &Path, note: &(dyn Fn(&str) + Sync)) -> Result<Self> {
+    pub async fn locate_or_install(note: &(dyn Fn(&str) + Sync)) -> Result<Self> {
         let mut missing = Vec::new();
-        if PostgresBinaries::locate(Some(unpacked)).is_err() {
+        if PostgresBinaries::locate().is_err() {
             missing.push(install::Package::POSTGRES);
         }
-        if RedisBinary::locate(Some(unpacked)).is_err() {
+        if RedisBinary::locate().is_err() {
             missing.push(install::Package::REDIS);
         }
         if !missing.is_empty() {
-            install::install(&missing, Some(unpacked), note).await?;
+            install::install(&missing, Some(&unpacked_root()), note).await?;
         }
-        Ok(Self {
-            postgres: PostgresBinaries::locate(Some(unpacked))?,
-            redis: RedisBinary::locate(Some(unpacked))?,
-        })
+        Ok(Self { postgres: PostgresBinaries::locate()?, redis: RedisBinary::locate()? })
     }
 }
 
 impl PostgresBinaries {
-    /// The newest PostgreSQL on `PATH`, where packages put it, or below `unpacked`.
+    /// The newest PostgreSQL on `PATH`, where packages put it, or unpacked by us.
     ///
     /// # Errors
     ///
     /// One line that says what to install.
-    pub fn locate(unpacked: Option<&Path>) -> Result<Self> {
+    pub fn locate() -> Result<Self> {
         let mut directories = path_directories();
         directories.extend(children("/usr/lib/postgresql", "bin"));
         for brew in ["/opt/homebrew/opt", "/usr/local/opt"] {
             directories.extend(children(brew, "bin"));
         }
         let installed = directories.into_iter().map(|directory| (directory, None));
-        let unpacked = unpacked.into_iter().flat_map(|root| {
-            children(root.join("usr/lib/postgresql"), "bin")
-                .into_iter()
-                .map(|directory| (directory, Some(library_path(root))))
-        });
+        let root = unpacked_root();
+        let unpacked = children(root.join("usr/lib/postgresql"), "bin")
+            .into_iter()
+            .map(|directory| (directory, Some(library_path(&root))));
 
         installed
             .chain(unpacked)
@@ -118,20 +118,23 @@ impl PostgresBinaries {
 
 impl RedisBinary {
     /// The server that `PEERLINK_REDIS_SERVER` names, else the one on `PATH`, where packages put it, or
-    /// below `unpacked`.
+    /// unpacked by us.
     ///
     /// # Errors
     ///
     /// One line that says what to install.
-    pub fn locate(unpacked: Option<&Path>) -> Result<Self> {
+    pub fn locate() -> Result<Self> {
+        let root = unpacked_root();
         if let Some(server) = std::env::var_os("PEERLINK_REDIS_SERVER") {
-            return Self::checked(PathBuf::from(&server), None)
+            let server = PathBuf::from(server);
+            let library_path = server.starts_with(&root).then(|| library_path(&root));
+            return Self::checked(server.clone(), library_path)
                 .with_context(|| format!("PEERLINK_REDIS_SERVER is {}", server.display()))?;
         }
         let mut directories = path_directories();
         directories.extend(["/usr/bin", "/opt/homebrew/bin", "/usr/local/bin"].map(PathBuf::from));
         let installed = directories.into_iter().map(|directory| (directory, None));
-        let unpacked = unpacked.map(|root| (root.join("usr/bin"), Some(library_path(root))));
+        let unpacked = [(root.join("usr/bin"), Some(library_path(&root)))];
 
         let mut problem = None;
         for (directory, library_path) in installed.chain(unpacked) {

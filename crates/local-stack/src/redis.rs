@@ -79,7 +79,7 @@ impl RedisServer {
     ///
     /// As [`RedisServer::start`], or Redis is not installed.
     pub async fn start_bare(dir: &Path) -> Result<Self> {
-        let binary = RedisBinary::locate(None)?;
+        let binary = RedisBinary::locate()?;
         let mut attempts = 0;
         loop {
             let started = Self::start(RedisOptions {

@@ -207,7 +207,7 @@ impl Stack {
         state.save(&dir)?;
 
         let note = |text: &str| tell(Progress::Note(text.to_owned()));
-        let binaries = Binaries::locate_or_install(&dir.join("root"), &note).await?;
+        let binaries = Binaries::locate_or_install(&note).await?;
         let postgres = start_postgres(&options, &dir, &binaries, &state.secrets).await?;
         let redis = start_redis(&options, &dir, &binaries, &state.secrets).await?;
         let mail = MailSink::start(options.ports.smtp, options.ports.mail).await?;

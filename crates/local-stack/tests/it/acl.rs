@@ -22,7 +22,7 @@ impl Fixture {
         let dir = scratch_dir().unwrap();
         let secrets = Secrets::generate().unwrap();
         let redis = RedisServer::start(RedisOptions {
-            binary: RedisBinary::locate(None).unwrap(),
+            binary: RedisBinary::locate().unwrap(),
             dir: dir.path().to_owned(),
             port: free_port().unwrap(),
             access: Access::Users {
@@ -90,7 +90,7 @@ async fn a_service_reads_anothers_stream_in_its_own_group() {
     allowed(&post, "XADD ev:{post.p0}:e1 1-0 field value").await;
 
     for command in [
-        "XGROUP CREATE ev:{post.p0}:e1 engagement 0",
+        "XGROUP CREATE ev:{post.p0}:e1 engagement 0-0 MKSTREAM ENTRIESREAD 0",
         "XREADGROUP GROUP engagement a COUNT 10 STREAMS ev:{post.p0}:e1 >",
         "XPENDING ev:{post.p0}:e1 engagement",
         "XACK ev:{post.p0}:e1 engagement 1-0",

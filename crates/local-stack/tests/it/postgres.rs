@@ -20,7 +20,7 @@ impl Fixture {
     async fn start() -> Self {
         let dir = scratch_dir().unwrap();
         let secrets = Secrets::generate().unwrap();
-        let binaries = PostgresBinaries::locate(None).unwrap();
+        let binaries = PostgresBinaries::locate().unwrap();
         let postgres = Postgres::start(PostgresOptions {
             binaries: binaries.clone(),
             dir: dir.path().to_owned(),
