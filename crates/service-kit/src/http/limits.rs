@@ -1,0 +1,152 @@
+//! What a request may weigh, checked before any handler sees it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use poem::{
+    Endpoint, Request, Response,
+    http::{StatusCode, header},
+};
+
+use crate::Problem;
+
+/// Bytes of a request body.
+pub const BODY_BYTES: usize = 64 * 1024;
+
+/// How long a body may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Bytes of path and query together.
+const TARGET_BYTES: usize = 8 * 1024;
+
+/// Refuses what is too long, too slow, compressed, or contains NUL; then lets the request on with its body in memory.
+///
+/// # Errors
+///
+/// What `next` fails with; its own refusals are responses.
+pub async fn limit<E: Endpoint<Output = Response>>(
+    next: &E,
+    mut request: Request,
+) -> poem::Result<Response> {
+    match check(&mut request).await {
+        Ok(()) => next.call(request).await,
+        Err(problem) => {
+            let mut response = problem.response();
+            // What is left of the body is not read: the connection cannot be used again.
+            response
+                .headers_mut()
+                .insert(header::CONNECTION, poem::http::HeaderValue::from_static("close"));
+            Ok(response)
+        }
+    }
+}
+
+async fn check(request: &mut Request) -> Result<(), Problem> {
+    let target =
+        request.uri().path_and_query().map(|target| target.as_str().to_owned()).unwrap_or_default();
+    if target.len() > TARGET_BYTES {
+        return Err(too(
+            StatusCode::URI_TOO_LONG,
+            "uri-too-long",
+            "path and query hold 8 KiB at most",
+        ));
+    }
+    if target.contains("%00") {
+        return Err(Problem::bad_request("nul", "the request contains the character NUL"));
+    }
+    if request
+        .headers()
+        .get(header::CONTENT_ENCODING)
+        .is_some_and(|encoding| encoding != "identity")
+    {
+        return Err(too(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "compressed-request",
+            "compressed requests are not accepted",
+        ));
+    }
+    let announced = request.headers().get(header::CONTENT_LENGTH);
+    let announced = announced
+        .and_then(|length| length.to_str().ok())
+        .and_then(|length| length.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > BODY_BYTES as u64) {
+        return Err(body_too_large());
+    }
+    let body = read(request).await?;
+    if has_nul(&body) {
+        return Err(Problem::bad_request("nul", "the request contains the character NUL"));
+    }
+    request.set_body(body);
+    Ok(())
+}
+
+async fn read(request: &mut Request) -> Result<Bytes, Problem> {
+    match tokio::time::timeout(BODY_TIMEOUT, request.take_body().into_bytes_limit(BODY_BYTES)).await
+    {
+        Ok(Ok(body)) => Ok(body),
+        Ok(Err(poem::error::ReadBodyError::PayloadTooLarge)) => Err(body_too_large()),
+        Ok(Err(error)) => Err(Problem::bad_request("unreadable-body", error.to_string())),
+        Err(_elapsed) => Err(too(
+            StatusCode::REQUEST_TIMEOUT,
+            "request-timeout",
+            "the body took longer than 10 seconds",
+        )),
+    }
+}
+
+fn body_too_large() -> Problem {
+    too(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "a request body holds 64 KiB at most")
+}
+
+fn too(status: StatusCode, kind: &str, detail: &str) -> Problem {
+    Problem::new(
+        status,
+        kind,
+        status.canonical_reason().unwrap_or("Refused"),
+        Some(detail.to_owned()),
+    )
+}
+
+/// Whether a body contains NUL: as a byte, as JSON's `\u0000`, or as `%00` of a form. PostgreSQL cannot store it in a text.
+fn has_nul(body: &[u8]) -> bool {
+    let mut backslashes = 0_usize;
+    for (at, byte) in body.iter().enumerate() {
+        match byte {
+            0 => return true,
+            b'\\' => {
+                backslashes += 1;
+                continue;
+            }
+            // An even number of backslashes are backslashes; an odd one escapes what follows.
+            b'u' if backslashes % 2 == 1 && body.get(at + 1..at + 5) == Some(b"0000") => {
+                return true;
+            }
+            b'%' if body.get(at + 1..at + 3) == Some(b"00") && !body.starts_with(b"{") => {
+                return true;
+            }
+            _ => (),
+        }
+        backslashes = 0;
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nul_is_found_in_every_disguise() {
+        assert!(has_nul(b"{\"a\":\"\\u0000\"}"));
+        assert!(has_nul(b"{\"a\":\"\\\\\\u0000\"}"));
+        assert!(has_nul(b"a=%00"));
+        assert!(has_nul(b"\0"));
+    }
+
+    #[test]
+    fn what_only_looks_like_nul_is_let_through() {
+        assert!(!has_nul(b"{\"a\":\"\\\\u0000\"}"));
+        assert!(!has_nul(b"{\"a\":\"100%00\"}"));
+        assert!(!has_nul(b"{\"a\":\"u0000\"}"));
+    }
+}
