@@ -202,6 +202,7 @@ fn a_threat_is_held_and_one_that_names_a_way_is_removed() {
 fn a_slur_at_a_person_is_removed_and_elsewhere_held_at_most() {
     assert_eq!(comment("you are a filthy k1ke").verdict, Verdict::Remove);
     assert_eq!(post("there goes another kike").verdict, Verdict::Hold);
+    assert_eq!(comment("kike").verdict, Verdict::Hold);
     assert_ne!(
         post("It is never fine that somebody wrote \"you are a kike\" on that wall").verdict,
         Verdict::Remove
@@ -301,6 +302,12 @@ fn a_link_farm_is_removed_only_from_a_flooding_author() {
         (Verdict::Remove, vec![ModerationReason::Spam])
     );
     assert_eq!(analyser().analyse(&content, &Behaviour::default()).verdict, Verdict::Hold);
+}
+
+#[test]
+fn an_offer_is_held_when_it_comes_with_a_link() {
+    assert_eq!(post("You can get cheap viagra here: pills.example.com").verdict, Verdict::Hold);
+    assert_eq!(post("My inbox is full of cheap viagra, again.").verdict, Verdict::Allow);
 }
 
 #[test]

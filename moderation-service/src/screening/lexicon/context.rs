@@ -73,11 +73,18 @@ impl Surroundings {
 
 /// Whether the phrase is followed by words that aim it at somebody: `idiots like you`.
 pub(super) fn is_addressed_behind(text: &str, end: usize) -> bool {
+    is_followed_by(text, end, &["like you", "like u", "such as you"])
+}
+
+/// Whether the phrase is followed by words that turn it on the author: `a fag myself`.
+pub(super) fn is_own_behind(text: &str, end: usize) -> bool {
+    is_followed_by(text, end, &["myself", "ourselves", "like me", "like us"])
+}
+
+fn is_followed_by(text: &str, end: usize, words: &[&str]) -> bool {
     let rest = text.get(end..).unwrap_or_default().trim_start_matches(' ');
-    ["like you", "like u", "such as you"].iter().any(|words| {
-        rest.strip_prefix(words)
-            .is_some_and(|after| !after.starts_with(|c: char| c.is_alphanumeric() || c == '\''))
-    })
+    let ends = |after: &str| !after.starts_with(|c: char| c.is_alphanumeric() || c == '\'');
+    words.iter().any(|words| rest.strip_prefix(words).is_some_and(ends))
 }
 
 fn words_before(text: &str, at: usize) -> impl Iterator<Item = &str> {

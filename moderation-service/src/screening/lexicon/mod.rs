@@ -39,9 +39,20 @@ pub(super) struct Text<'a> {
     pub(super) language_supported: bool,
 }
 
+/// Whether a phrase is aimed at a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Aimed {
+    /// Nothing says so.
+    No,
+    /// It stands alone in an answer: most likely, but not plainly enough to remove it without a person.
+    Probably,
+    /// Somebody is addressed.
+    Plainly,
+}
+
 /// What changes the weight of a match.
 struct Circumstances {
-    addressed: bool,
+    aimed: Aimed,
     /// What is left of the weight in percent, and why.
     lowered: Vec<(u8, &'static str)>,
 }
@@ -135,27 +146,26 @@ impl Lexicon {
         if lead == Lead::Negated {
             lowered.push((self.context.negated_percent, "it is denied"));
         }
-        if lead == Lead::Own && rule.aim == Aim::Context {
+        let own = lead == Lead::Own || context::is_own_behind(text, found.end);
+        if own && rule.aim == Aim::Context {
             lowered.push((self.context.own_percent, "the author speaks of themself"));
         }
-        let addressed = match rule.aim {
-            Aim::Always => true,
-            Aim::Never => false,
-            Aim::Context => {
-                lead == Lead::Addressed
-                    || context::is_addressed_behind(text, found.end)
-                    || is_whole_answer(text, found, kind)
-            }
+        let addressed = lead == Lead::Addressed || context::is_addressed_behind(text, found.end);
+        let aimed = match rule.aim {
+            Aim::Always => Aimed::Plainly,
+            Aim::Context if addressed => Aimed::Plainly,
+            Aim::Context if is_whole_answer(text, found, kind) => Aimed::Probably,
+            Aim::Context | Aim::Never => Aimed::No,
         };
-        Circumstances { addressed, lowered }
+        Circumstances { aimed, lowered }
     }
 }
 
-/// A comment of one or two words is said to whom it answers.
+/// A comment of one or two words is said to whom it answers, most likely.
 fn is_whole_answer(text: &str, found: &Match, kind: ContentKind) -> bool {
     let around = text.len() - (found.end - found.start);
     match kind {
-        ContentKind::Comment => around <= 12 && text.split_whitespace().take(4).count() <= 3,
+        ContentKind::Comment => around <= 12 && text.split_whitespace().take(3).count() <= 2,
         ContentKind::Post => false,
     }
 }
@@ -167,23 +177,22 @@ fn finding(
     phrase: &Phrase,
     original: &str,
 ) -> Finding {
-    let full = if circumstances.addressed {
-        rule.directed_weight.unwrap_or(rule.weight)
-    } else {
-        rule.weight
+    let full = match circumstances.aimed {
+        Aimed::No => rule.weight,
+        Aimed::Probably | Aimed::Plainly => rule.directed_weight.unwrap_or(rule.weight),
     };
     let left = circumstances
         .lowered
         .iter()
         .fold(u32::from(full), |weight, (percent, _)| weight * u32::from(*percent) / 100);
     let weight = u8::try_from(left).unwrap_or(u8::MAX).max(1);
-    let directed = circumstances.addressed && circumstances.lowered.is_empty();
+    let directed = circumstances.aimed == Aimed::Plainly && circumstances.lowered.is_empty();
     let mut explanation = rule.explanation.clone();
     let written = original.get(span.0..span.1).unwrap_or_default();
     if written.to_lowercase() != phrase.text {
         write!(explanation, " Read as \"{}\".", phrase.text).expect("a string takes every write");
     }
-    if circumstances.addressed && rule.aim == Aim::Context {
+    if circumstances.aimed != Aimed::No && rule.aim == Aim::Context {
         explanation.push_str(" It is aimed at a person, so it weighs more.");
     }
     for (_, why) in &circumstances.lowered {

@@ -8,8 +8,10 @@ use crate::screening::normalise::Normalised;
 const MAX_EXPANSIONS: usize = 2_000;
 /// Shorter phrases without their spaces could be words of their own.
 const MIN_GLUED_LETTERS: usize = 7;
+/// Longer phrases are not written as one word.
+const MAX_GLUED_WORDS: usize = 3;
 /// Doubled letters of a phrase that are looked up single as well, when stretched in the text.
-const MAX_DOUBLES: usize = 3;
+const MAX_DOUBLES: usize = 4;
 
 /// One spelling to look up.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,7 +70,9 @@ pub(super) fn spellings(phrase: &str) -> BTreeSet<Spelling> {
     let stretched = (0..normal.text().len()).filter(|at| normal.is_stretched(*at)).collect();
     let whole = Spelling { text: normal.text().to_owned(), stretched };
     let mut spellings = BTreeSet::from([without(&whole, '\''), whole.clone()]);
-    if whole.text.chars().filter(char::is_ascii_alphabetic).count() >= MIN_GLUED_LETTERS {
+    let letters = whole.text.chars().filter(char::is_ascii_alphabetic).count();
+    let words = whole.text.split(' ').count();
+    if letters >= MIN_GLUED_LETTERS && (2..=MAX_GLUED_WORDS).contains(&words) {
         spellings.extend([without(&whole, ' '), without(&without(&whole, ' '), '\'')]);
     }
     spellings.into_iter().flat_map(|spelling| with_single_doubles(&spelling)).collect()
@@ -87,41 +91,24 @@ fn without(spelling: &Spelling, dropped: char) -> Spelling {
     Spelling { text: spelling.text.replace(dropped, ""), stretched }
 }
 
-/// Every choice of doubled letters to write once; `asss` is then found as `ass`, but `as` is not.
+/// The spelling itself, and with each doubled letter in turn written once: `asss` is then found as `ass`, `as` is not.
 fn with_single_doubles(spelling: &Spelling) -> Vec<Spelling> {
-    let chars: Vec<char> = spelling.text.chars().collect();
-    let doubles: Vec<usize> = chars
-        .windows(2)
-        .enumerate()
-        .filter(|(_, pair)| matches!(pair, [a, b] if a == b && a.is_ascii_alphabetic()))
-        .map(|(at, _)| at)
-        .take(MAX_DOUBLES)
-        .collect();
-    // Byte places below need one byte per character.
-    if !spelling.text.is_ascii() {
-        return vec![spelling.clone()];
+    let mut spellings = vec![spelling.clone()];
+    let bytes = spelling.text.as_bytes();
+    let is_double = |pair: &[u8]| matches!(pair, [a, b] if a == b && a.is_ascii_lowercase());
+    for (at, _) in
+        bytes.windows(2).enumerate().filter(|(_, pair)| is_double(pair)).take(MAX_DOUBLES)
+    {
+        let mut text = spelling.text.clone();
+        text.remove(at);
+        let moved =
+            spelling.stretched.iter().map(|&place| if place > at { place - 1 } else { place });
+        let mut stretched: Vec<usize> = moved.chain([at]).collect();
+        stretched.sort_unstable();
+        stretched.dedup();
+        spellings.push(Spelling { text, stretched });
     }
-    (0_u32..1 << doubles.len())
-        .map(|choice| {
-            let dropped: Vec<usize> = doubles
-                .iter()
-                .enumerate()
-                .filter(|(bit, _)| choice >> bit & 1 == 1)
-                .map(|(_, at)| *at)
-                .collect();
-            let moved = |at: usize| at - dropped.iter().filter(|gone| **gone < at).count();
-            let text = chars
-                .iter()
-                .enumerate()
-                .filter(|(at, _)| !dropped.contains(at))
-                .map(|(_, c)| *c)
-                .collect();
-            let mut stretched: Vec<usize> =
-                spelling.stretched.iter().chain(&dropped).map(|&at| moved(at)).collect();
-            stretched.sort_unstable();
-            Spelling { text, stretched }
-        })
-        .collect()
+    spellings
 }
 
 #[cfg(test)]

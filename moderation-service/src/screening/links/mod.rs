@@ -23,6 +23,8 @@ pub(super) struct LinkRules {
     pub(super) endings_with_path: Vec<String>,
     /// Hosts that hide where a link leads.
     pub(super) shorteners: Vec<String>,
+    /// Weight of having a link at all, which tells an offer from talk about one.
+    pub(super) any_weight: u8,
     /// Weight of a link through a shortener.
     pub(super) shortener_weight: u8,
     /// Weight of a link to a bare address.
@@ -53,8 +55,9 @@ pub(super) struct LinkRules {
 
 impl LinkRules {
     /// Every weight with its name, to be checked at start.
-    pub(super) fn weights(&self) -> [(&'static str, u8); 9] {
+    pub(super) fn weights(&self) -> [(&'static str, u8); 10] {
         [
+            ("links.any_weight", self.any_weight),
             ("links.shortener_weight", self.shortener_weight),
             ("links.address_weight", self.address_weight),
             ("links.punycode_weight", self.punycode_weight),
@@ -83,6 +86,7 @@ fn judge_each(links: &[Link], rules: &LinkRules) -> Vec<Finding> {
     let shortened = |link: &Link| rules.shorteners.contains(&link.host);
     let is = |oddity: Oddity| move |link: &Link| link.oddities.contains(&oddity);
     [
+        first("any", rules.any_weight, "The text has a link.", &|_| true),
         first(
             "shortener",
             rules.shortener_weight,
