@@ -1,0 +1,125 @@
+//! A database per test, on a server that all tests share.
+
+use anyhow::{Context as _, Result};
+use local_stack::process::ProcessId;
+use sea_orm::{ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, DbErr};
+use url::Url;
+
+use crate::shared_server;
+
+/// The superuser's URL of the server to use; without it one is started and shared.
+const SERVER: &str = "PEERLINK_TEST_POSTGRES_URL";
+
+/// Databases of tests begin with this, followed by the number of the process that made them.
+const PREFIX: &str = "test_";
+
+/// An empty database; it is dropped with this, whoever is connected to it.
+pub struct TestDatabase {
+    server: Url,
+    name: String,
+}
+
+impl TestDatabase {
+    /// Makes a database, and drops those that killed test processes have left.
+    ///
+    /// # Errors
+    ///
+    /// When there is no server and none can be started.
+    pub async fn create() -> Result<Self> {
+        #[expect(clippy::disallowed_methods, reason = "set by the test runner, for tests alone")]
+        let server = match std::env::var(SERVER) {
+            Ok(url) => url,
+            Err(_) => shared_server::url().await?,
+        };
+        let server = Url::parse(&server).context(SERVER)?;
+        let mut random = [0; 8];
+        aws_lc_rs::rand::fill(&mut random).context("no randomness")?;
+        let name = format!("{PREFIX}{}_{:016x}", std::process::id(), u64::from_le_bytes(random));
+
+        let admin =
+            connect(server.as_str(), 1).await.context("the server of the test databases")?;
+        sweep(&admin).await?;
+        admin.execute_unprepared(&format!("CREATE DATABASE {name}")).await?;
+        admin.close().await?;
+        Ok(Self { server, name })
+    }
+
+    /// The superuser's URL of the database.
+    pub fn url(&self) -> String {
+        let mut url = self.server.clone();
+        url.set_path(&self.name);
+        url.into()
+    }
+
+    /// Makes a schema if it does not exist; the superuser's URL of connections that use it.
+    ///
+    /// # Errors
+    ///
+    /// When the server does not answer.
+    pub async fn schema(&self, name: &str) -> Result<String> {
+        let admin = connect(&self.url(), 1).await?;
+        admin.execute_unprepared(&format!("CREATE SCHEMA IF NOT EXISTS \"{name}\"")).await?;
+        admin.close().await?;
+        let mut url = Url::parse(&self.url())?;
+        // Not `query_pairs_mut`: PostgreSQL's own programs do not read `+` as a space.
+        url.set_query(Some(&format!("options=-c%20search_path%3D{name}")));
+        Ok(url.into())
+    }
+
+    /// A pool of at most ten connections that use a schema, which is made if it does not exist.
+    ///
+    /// # Errors
+    ///
+    /// When the server does not answer.
+    pub async fn connect(&self, schema: &str) -> Result<DatabaseConnection> {
+        Ok(connect(&self.schema(schema).await?, 10).await?)
+    }
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        let (server, name) = (self.server.clone(), std::mem::take(&mut self.name));
+        // A thread with a runtime of its own: the test's runtime may be ending, and cannot wait here.
+        let dropped = std::thread::spawn(move || -> Result<()> {
+            tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+                let admin = connect(server.as_str(), 1).await?;
+                drop_database(&admin, &name).await?;
+                Ok(admin.close().await?)
+            })
+        });
+        // What is left behind is swept by the next test.
+        drop(dropped.join());
+    }
+}
+
+async fn connect(url: &str, connections: u32) -> Result<DatabaseConnection, DbErr> {
+    let mut options = ConnectOptions::new(url);
+    options.max_connections(connections).sqlx_logging(false);
+    Database::connect(options).await
+}
+
+async fn drop_database(admin: &DatabaseConnection, name: &str) -> Result<(), DbErr> {
+    let statement = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
+    admin.execute_unprepared(&statement).await?;
+    Ok(())
+}
+
+/// Drops the databases of processes that are no more.
+async fn sweep(admin: &DatabaseConnection) -> Result<()> {
+    let query = sea_orm::raw_sql!(
+        Postgres,
+        "SELECT datname FROM pg_database WHERE datname LIKE 'test\\_%\\_%'"
+    );
+    for row in admin.query_all_raw(query).await? {
+        let name: String = row.try_get("", "datname")?;
+        let process = name
+            .strip_prefix(PREFIX)
+            .and_then(|rest| rest.split_once('_'))
+            .and_then(|(process, _)| process.parse().ok());
+        if process.is_some_and(|process| ProcessId::of(process).is_none()) {
+            // Another test may sweep at the same time, and be faster.
+            drop(drop_database(admin, &name).await);
+        }
+    }
+    Ok(())
+}
