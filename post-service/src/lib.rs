@@ -1,1 +1,50 @@
+//! The post service: posts, and what people did with them.
 
+pub mod engagement;
+pub mod post;
+pub mod takedown;
+
+use std::process::ExitCode;
+
+use event_runtime::Streams;
+use service_kit::{Definition, Host, Parts, docs, sql_migrations};
+use shared_schemas::{Service, post::PostEvent};
+
+use crate::{
+    engagement::projection::EngagementProjection,
+    post::{api::PostApi, projection::PostReadModel},
+    takedown::Takedown,
+};
+
+/// Title and description of the document.
+const TITLE: &str = "PeerLink posts";
+const DESCRIPTION: &str =
+    "Posts: drafts, publication, archive, and the totals of what people did with them.";
+
+/// What the service is.
+pub fn definition() -> Definition<()> {
+    Definition {
+        service: Service::Post,
+        port: 8001,
+        migrations: sql_migrations!["0001_post", "0002_engagement"],
+        build,
+    }
+}
+
+/// Serves until told to stop; the configuration comes from the environment.
+pub fn run() -> ExitCode {
+    service_kit::program::serve(&definition())
+}
+
+fn build(host: &Host<()>) -> Parts {
+    let posts = Streams::new(host.store.clone(), PostReadModel);
+    Parts::new(host)
+        .api(PostApi { posts: posts.clone() }, TITLE, DESCRIPTION)
+        .document(|document| docs::offer_password_form(document, "/api/v1/auth/token"))
+        .runtime(|runtime| {
+            runtime
+                .read_model::<PostEvent>(PostReadModel)
+                .projection(EngagementProjection)
+                .reactor(Takedown { posts })
+        })
+}

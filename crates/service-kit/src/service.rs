@@ -48,10 +48,6 @@ pub struct Definition<C> {
     pub service: Service,
     /// The port it serves unless told otherwise.
     pub port: u16,
-    /// The title of its document.
-    pub title: &'static str,
-    /// What the document says of it.
-    pub description: &'static str,
     /// Its own migrations.
     pub migrations: &'static [SqlMigration],
     /// Puts the parts together.
