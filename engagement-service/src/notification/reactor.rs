@@ -1,0 +1,76 @@
+//! Tells people what concerns them.
+
+use std::convert::Infallible;
+
+use async_trait::async_trait;
+use event_runtime::{ApplyError, Expected, Reactor, Recorded, RecordedEvent, Streams, UnitOfWork};
+use shared_schemas::{
+    CommentId, Event, EventId, NotificationId, PostId, Service, UserId, comment::CommentEvent,
+    connection::ConnectionEvent, post::PostEvent, reaction::ReactionEvent,
+};
+
+use super::{
+    aggregate::Notification,
+    notice::{self, Notice},
+};
+
+/// Generates notifications because of others' events.
+pub struct Notify {
+    notifications: Streams<Notification>,
+}
+
+impl Notify {
+    /// A reactor that generates these notifications.
+    pub fn new(notifications: Streams<Notification>) -> Self {
+        Self { notifications }
+    }
+
+    async fn tell<E: Event>(
+        &self,
+        work: &UnitOfWork,
+        cause: &Recorded<E>,
+        notices: Vec<Notice>,
+    ) -> Result<(), ApplyError> {
+        for notice in notices {
+            let id = notification_id(cause.id, notice.recipient_id);
+            self.notifications
+                .execute_in(work, id, Expected::Any, &cause.consequence(), |notification| {
+                    Ok::<_, Infallible>(notification.generate(&notice))
+                })
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+/// The one notification of a person about an event.
+fn notification_id(cause: EventId, recipient: UserId) -> NotificationId {
+    NotificationId::derive(&[cause.0.as_bytes(), recipient.0.as_bytes()])
+}
+
+#[async_trait]
+impl Reactor for Notify {
+    fn group(&self) -> &'static str {
+        "engagement.notify"
+    }
+
+    fn reads(&self) -> &'static [Service] {
+        &[Service::Auth, Service::Post, Service::Interaction]
+    }
+
+    async fn react(&self, work: &UnitOfWork, event: &RecordedEvent) -> Result<(), ApplyError> {
+        if let Some(post) = event.open::<PostEvent>()? {
+            let notices = notice::of_post(PostId(post.aggregate_id), &post.event);
+            self.tell(work, &post, notices).await
+        } else if let Some(comment) = event.open::<CommentEvent>()? {
+            let notices = notice::of_comment(CommentId(comment.aggregate_id), &comment.event);
+            self.tell(work, &comment, notices).await
+        } else if let Some(reaction) = event.open::<ReactionEvent>()? {
+            self.tell(work, &reaction, notice::of_reaction(&reaction.event)).await
+        } else if let Some(connection) = event.open::<ConnectionEvent>()? {
+            self.tell(work, &connection, notice::of_connection(&connection.event)).await
+        } else {
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Notifications as they are stored: rows and queries.
+
+use chrono::{DateTime, Utc};
+use sea_orm::{DatabaseConnection, DbErr, FromQueryResult, raw_sql};
+use shared_schemas::{
+    CaseId, CommentId, NotificationId, PostId, UserId,
+    notification::{About, NotificationKind, NotificationState},
+};
+use uuid::Uuid;
+
+/// The last microsecond of the year 9999.
+const END_OF_TIME: i64 = 253_402_300_799_999_999;
+
+/// A notification of a person's list.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// Its id.
+    pub id: NotificationId,
+    /// What kind of thing it tells.
+    pub kind: NotificationKind,
+    /// How far it has come.
+    pub state: NotificationState,
+    /// What it is about.
+    pub about: About,
+    /// The spelling of an outcome.
+    pub detail: Option<String>,
+    /// When it was generated.
+    pub created_at: DateTime<Utc>,
+    /// When the person saw it.
+    pub viewed_at: Option<DateTime<Utc>>,
+}
+
+#[derive(FromQueryResult)]
+struct Row {
+    id: NotificationId,
+    kind: String,
+    state: String,
+    user_id: Option<UserId>,
+    post_id: Option<PostId>,
+    comment_id: Option<CommentId>,
+    case_id: Option<CaseId>,
+    detail: Option<String>,
+    created_at: DateTime<Utc>,
+    viewed_at: Option<DateTime<Utc>>,
+}
+
+impl TryFrom<Row> for Listed {
+    type Error = DbErr;
+
+    fn try_from(row: Row) -> Result<Self, DbErr> {
+        let Row {
+            id, user_id, post_id, comment_id, case_id, detail, created_at, viewed_at, ..
+        } = row;
+        Ok(Self {
+            id,
+            kind: row.kind.parse().map_err(|error| DbErr::Type(format!("{error}")))?,
+            state: row.state.parse().map_err(|error| DbErr::Type(format!("{error}")))?,
+            about: About { user_id, post_id, comment_id, case_id },
+            detail,
+            created_at,
+            viewed_at,
+        })
+    }
+}
+
+/// The notifications of a person, newest first, after a place in the list (microseconds since the Unix epoch, id).
+///
+/// # Errors
+///
+/// [`DbErr`] if the database fails or holds a spelling that this build does not know.
+pub async fn list(
+    db: &DatabaseConnection,
+    recipient_id: UserId,
+    state: Option<NotificationState>,
+    (micros, id): (i64, Uuid),
+    limit: i64,
+) -> Result<Vec<Listed>, DbErr> {
+    let state = state.map(NotificationState::as_str);
+    // A made-up cursor may name any moment; PostgreSQL fails on some of them.
+    let before =
+        DateTime::from_timestamp_micros(micros.clamp(0, END_OF_TIME)).unwrap_or_default();
+    let rows = Row::find_by_statement(raw_sql!(
+        Postgres,
+        "SELECT id, kind, state, user_id, post_id, comment_id, case_id, detail, created_at, viewed_at
+           FROM notification
+           WHERE recipient_id = {recipient_id} AND (created_at, id) < ({before}, {id})
+             AND ({state}::text IS NULL OR state = {state})
+           ORDER BY created_at DESC, id DESC LIMIT {limit}"
+    ))
+    .all(db)
+    .await?;
+    rows.into_iter().map(Listed::try_from).collect()
+}
