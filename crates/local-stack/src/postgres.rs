@@ -69,8 +69,11 @@ impl Postgres {
         if !data.join("PG_VERSION").exists() {
             let binaries = options.binaries.clone();
             let (data, password) = (data.clone(), options.admin_password.clone());
-            tokio::task::spawn_blocking(move || initialise(&binaries, &data, &password, user))
-                .await??;
+            let durable = options.durable;
+            tokio::task::spawn_blocking(move || {
+                initialise(&binaries, &data, &password, user, durable)
+            })
+            .await??;
         }
         let launch = launch(&options, &dir, &data, user);
         let process = start(&launch, &data).await?;
@@ -279,6 +282,7 @@ fn initialise(
     data: &Path,
     password: &str,
     user: Option<RunAs>,
+    durable: bool,
 ) -> Result<()> {
     let mut command = binaries.command(Path::new("/bin/sh"));
     command
@@ -288,6 +292,9 @@ fn initialise(
         .arg(data)
         .args(["-U", ADMIN, "-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "--no-instructions"])
         .current_dir("/");
+    if !durable {
+        command.arg("--no-sync");
+    }
     if let Some(user) = user {
         user.apply(&mut command);
     }

@@ -1,5 +1,6 @@
 //! A private PostgreSQL, and what a role may see.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Output};
 
 use local_stack::binaries::PostgresBinaries;
@@ -10,7 +11,7 @@ use local_stack::secrets::{ADMIN, Secrets};
 use tempfile::TempDir;
 
 struct Fixture {
-    _dir: TempDir,
+    dir: TempDir,
     binaries: PostgresBinaries,
     secrets: Secrets,
     postgres: Postgres,
@@ -18,7 +19,10 @@ struct Fixture {
 
 impl Fixture {
     async fn start() -> Self {
-        let dir = scratch_dir().unwrap();
+        Self::start_in(scratch_dir().unwrap()).await
+    }
+
+    async fn start_in(dir: TempDir) -> Self {
         let secrets = Secrets::generate().unwrap();
         let binaries = PostgresBinaries::locate().unwrap();
         let postgres = Postgres::start(PostgresOptions {
@@ -28,7 +32,7 @@ impl Fixture {
             admin_password: secrets.postgres_password(ADMIN).unwrap().to_owned(),
             durable: false,
         });
-        Self { postgres: postgres.await.unwrap(), _dir: dir, binaries, secrets }
+        Self { postgres: postgres.await.unwrap(), dir, binaries, secrets }
     }
 
     async fn provision(&self) {
@@ -139,4 +143,23 @@ async fn a_faulty_script_tells_what_is_wrong() {
     let error = fixture.postgres.execute("postgres", "SELECT 1; SELEKT 2;").await.unwrap_err();
 
     assert!(error.to_string().contains("syntax error at or near \"SELEKT\""), "{error}");
+}
+
+#[tokio::test]
+async fn data_goes_where_the_user_of_postgres_can_reach_it() {
+    let private = TempDir::new().unwrap();
+    std::fs::set_permissions(private.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
+    let fixture = Fixture::start_in(private).await;
+    let dir = fixture.dir.path().canonicalize().unwrap();
+    let data = fixture.postgres.data_dir().unwrap().to_owned();
+
+    fixture.provision().await;
+
+    let root = nix::unistd::geteuid().is_root();
+    assert_eq!(data.starts_with(&dir), !root, "{}", data.display());
+    assert_eq!(dir.join("postgres").exists(), !root, "no directory is left that nobody can use");
+    drop(fixture);
+    if root {
+        std::fs::remove_dir_all(data).unwrap();
+    }
 }
