@@ -1,1 +1,42 @@
+//! minting-worker: which posts and comments are to become tokens.
 
+pub mod content;
+pub mod mint;
+
+use std::process::ExitCode;
+
+use event_runtime::Streams;
+use service_kit::{Definition, Host, Parts, docs, sql_migrations};
+use shared_schemas::Service;
+
+use crate::{
+    content::reactor::FollowContent,
+    mint::{aggregate::Mint, api::MintApi, projection::MintReadModel},
+};
+
+const TITLE: &str = "PeerLink minting";
+
+const DESCRIPTION: &str = "Mints: what is public can become a token of its author. They follow what happens to posts and comments, a moment later.";
+
+/// What this service is.
+pub fn definition() -> Definition<()> {
+    Definition {
+        service: Service::Minting,
+        port: 8005,
+        migrations: sql_migrations!["0001_mint"],
+        build,
+    }
+}
+
+/// Serves until told to stop; the configuration comes from the environment.
+pub fn run() -> ExitCode {
+    service_kit::program::serve(&definition())
+}
+
+fn build(host: &Host<()>) -> Parts {
+    let mints = Streams::<Mint>::new(host.store.clone(), MintReadModel);
+    Parts::new(host)
+        .api(MintApi::new(host.store.db().clone()), TITLE, DESCRIPTION)
+        .document(|document| docs::offer_password_form(document, "/api/v1/auth/token"))
+        .runtime(|runtime| runtime.read_model(MintReadModel).reactor(FollowContent::new(mints)))
+}

@@ -30,7 +30,7 @@ enum Tag {
 
 /// What a notification is about.
 #[derive(Clone, Debug, Object)]
-#[oai(rename = "NotificationSubjects")]
+#[oai(rename = "NotificationAbout")]
 pub struct About {
     /// The person whose act it was.
     #[oai(skip_serializing_if_is_none)]

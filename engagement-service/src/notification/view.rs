@@ -77,8 +77,7 @@ pub async fn list(
 ) -> Result<Vec<Listed>, DbErr> {
     let state = state.map(NotificationState::as_str);
     // A made-up cursor may name any moment; PostgreSQL fails on some of them.
-    let before =
-        DateTime::from_timestamp_micros(micros.clamp(0, END_OF_TIME)).unwrap_or_default();
+    let before = DateTime::from_timestamp_micros(micros.clamp(0, END_OF_TIME)).unwrap_or_default();
     let rows = Row::find_by_statement(raw_sql!(
         Postgres,
         "SELECT id, kind, state, user_id, post_id, comment_id, case_id, detail, created_at, viewed_at
