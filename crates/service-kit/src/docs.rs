@@ -1,7 +1,7 @@
 //! The OpenAPI document and its page.
 
 use poem::{
-    IntoResponse, Route,
+    IntoResponse, Response, Route,
     endpoint::make_sync,
     get,
     http::{HeaderValue, header},
@@ -46,6 +46,7 @@ pub fn offer_password_form(document: &mut Value, token_url: &str) {
     for operation in operations {
         if let Some(security) = operation.get_mut("security").and_then(Value::as_array_mut)
             && security.iter().any(|one| one.get(BEARER).is_some())
+            && security.iter().all(|one| one.get(PASSWORD).is_none())
         {
             security.push(json!({ PASSWORD: [] }));
         }
@@ -57,29 +58,28 @@ pub fn routes(routes: Route, document: &Value) -> Route {
     let page = page(document);
     let text = document.to_string();
     routes
-        .at(
-            "/docs",
-            get(make_sync(move |_| {
-                // The page is made of inline scripts and styles; it may talk to its own origin and nobody else.
-                Html(page.clone()).with_header(
-                    header::CONTENT_SECURITY_POLICY,
-                    HeaderValue::from_static(
-                        "default-src 'self'; script-src 'unsafe-inline' 'self'; style-src 'unsafe-inline' 'self'; \
-                         img-src 'self' data:; frame-ancestors 'none'",
-                    ),
-                )
-            })),
-        )
-        .at(
-            "/openapi.json",
-            get(make_sync(move |_| {
-                text.clone().with_header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
-            })),
-        )
+        .at("/docs", get(make_sync(move |_| page_response(page.clone()))))
+        .at("/openapi.json", get(make_sync(move |_| document_response(text.clone()))))
+}
+
+/// A response with the text of a document.
+pub fn document_response(text: String) -> Response {
+    text.with_header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
+        .into_response()
+}
+
+/// A response with a page that [`page`] made.
+pub fn page_response(page: String) -> Response {
+    // The page is made of inline scripts and styles; it may talk to its own origin and nobody else.
+    let policy = HeaderValue::from_static(
+        "default-src 'self'; script-src 'unsafe-inline' 'self'; style-src 'unsafe-inline' 'self'; \
+         img-src 'self' data:; frame-ancestors 'none'",
+    );
+    Html(page).with_header(header::CONTENT_SECURITY_POLICY, policy).into_response()
 }
 
 /// Swagger UI, with the document inside.
-fn page(document: &Value) -> String {
+pub fn page(document: &Value) -> String {
     let empty = OpenApiService::new((), "", "");
     // `</script>` inside a description must not end the script.
     let text = document.to_string().replace("</", "<\\/");

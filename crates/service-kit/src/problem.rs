@@ -178,7 +178,7 @@ impl<R: Error + Into<Self> + 'static> From<ExecuteError<R>> for Problem {
 }
 
 /// What a panicking handler is answered with. The panic hook has said where it was.
-pub(crate) fn panicked() -> Response {
+pub fn panicked() -> Response {
     tracing::error!("a request handler panicked");
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error", None).response()
 }

@@ -91,7 +91,7 @@ fn run<C: Settings>(definition: &Definition<C>, arguments: &[String], env: Env) 
                 Err(error) => return fail(&format!("{aggregate} is no aggregate id: {error}"), 64),
             },
             ["rebuild", name] => rebuild(definition, env, name).await,
-            _ => return fail(USAGE, 64),
+            _ => return usage(USAGE),
         }
         .map_or_else(report, |()| ExitCode::SUCCESS)
     })
@@ -111,6 +111,11 @@ pub fn report(error: StartError) -> ExitCode {
         return fail(&error.to_string(), EX_CONFIG);
     }
     fail(&chain(&error), 1)
+}
+
+/// Says how a program is called, when it was called otherwise (`EX_USAGE` of `sysexits.h`).
+pub fn usage(text: &str) -> ExitCode {
+    fail(text, 64)
 }
 
 fn fail(text: &str, code: u8) -> ExitCode {

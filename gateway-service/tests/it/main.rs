@@ -1,0 +1,11 @@
+//! The gateway on real sockets: peers that answer, hang or are gone behind it, a real Redis, tokens of a real key.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::disallowed_methods, reason = "peers of a test end with its runtime")]
+
+mod documents;
+mod failures;
+mod forwarding;
+mod limits;
+mod rate_limit;
+mod setup;
