@@ -18,7 +18,7 @@ pub enum Reaction {
 }
 
 /// A reaction that stands, or is about to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Given {
     /// The post.
     pub post_id: PostId,

@@ -289,7 +289,7 @@ impl ReactionApi {
         let decided = self
             .reactions
             .execute_in(&work, id, Expected::Any, &caller.metadata(), |reaction| {
-                reaction.add(given.clone())
+                reaction.add(*given)
             })
             .await;
         let version = match decided {
