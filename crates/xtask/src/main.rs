@@ -6,6 +6,7 @@ mod serve;
 mod status;
 mod supervise;
 mod test;
+mod tidy;
 mod ui;
 mod up;
 
@@ -31,6 +32,8 @@ enum Command {
     Status(status::Status),
     /// Run everything that must pass
     Test(test::Test),
+    /// Check the architecture and write the generated documents
+    Tidy(tidy::Tidy),
     /// Become one service; the configuration comes from the environment
     #[command(hide = true)]
     Serve(serve::Serve),
@@ -61,6 +64,7 @@ fn run(command: Command) -> Result<ExitCode> {
             Command::Down(down) => down.run().await,
             Command::Status(status) => status.run().await,
             Command::Test(test) => Box::pin(test.run()).await,
+            Command::Tidy(tidy) => tidy.run(),
             Command::Supervise(supervise) => Box::pin(supervise.run()).await,
             Command::Serve(serve) => serve.run(),
         }
