@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use futures_util::TryStreamExt;
 use poem::{
     Endpoint, Request, Response,
     http::{StatusCode, header},
@@ -12,6 +13,9 @@ use crate::Problem;
 
 /// Bytes of a request body.
 pub const BODY_BYTES: usize = 64 * 1024;
+
+/// Bytes of a body that is too large, read in order to be thrown away.
+const DISCARD_BYTES: usize = 1024 * 1024;
 
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -65,13 +69,6 @@ async fn check(request: &mut Request) -> Result<(), Problem> {
             "compressed requests are not accepted",
         ));
     }
-    let announced = request.headers().get(header::CONTENT_LENGTH);
-    let announced = announced
-        .and_then(|length| length.to_str().ok())
-        .and_then(|length| length.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > BODY_BYTES as u64) {
-        return Err(body_too_large());
-    }
     let body = read(request).await?;
     if has_nul(&body) {
         return Err(Problem::bad_request("nul", "the request contains the character NUL"));
@@ -81,10 +78,9 @@ async fn check(request: &mut Request) -> Result<(), Problem> {
 }
 
 async fn read(request: &mut Request) -> Result<Bytes, Problem> {
-    match tokio::time::timeout(BODY_TIMEOUT, request.take_body().into_bytes_limit(BODY_BYTES)).await
-    {
-        Ok(Ok(body)) => Ok(body),
-        Ok(Err(poem::error::ReadBodyError::PayloadTooLarge)) => Err(body_too_large()),
+    match tokio::time::timeout(BODY_TIMEOUT, collect(request.take_body())).await {
+        Ok(Ok(Some(body))) => Ok(body),
+        Ok(Ok(None)) => Err(body_too_large()),
         Ok(Err(error)) => Err(Problem::bad_request("unreadable-body", error.to_string())),
         Err(_elapsed) => Err(too(
             StatusCode::REQUEST_TIMEOUT,
@@ -92,6 +88,24 @@ async fn read(request: &mut Request) -> Result<Bytes, Problem> {
             "the body took longer than 10 seconds",
         )),
     }
+}
+
+/// The body, or `None` if it is too large. A little of what is too much is read and thrown away: a client that is still
+/// sending when the connection closes would be told of a broken connection and never see the answer.
+async fn collect(body: poem::Body) -> Result<Option<Bytes>, std::io::Error> {
+    let mut chunks = body.into_bytes_stream();
+    let mut kept = BytesMut::new();
+    let mut length = 0;
+    while let Some(chunk) = chunks.try_next().await? {
+        length += chunk.len();
+        if length > DISCARD_BYTES {
+            return Ok(None);
+        }
+        if length <= BODY_BYTES {
+            kept.extend_from_slice(&chunk);
+        }
+    }
+    Ok((length <= BODY_BYTES).then(|| kept.freeze()))
 }
 
 fn body_too_large() -> Problem {

@@ -1,0 +1,85 @@
+//! Starting and stopping.
+
+use event_runtime::Clock;
+use service_kit::Env;
+
+use crate::world::{World, definition};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_configuration_mistake_is_reported_at_once() {
+    let env = Env::from_pairs([
+        ("LISTEN_ADDR", "nowhere"),
+        ("EVENT_PARTITIONS", "0"),
+        ("REDIS_URL", "http://x"),
+    ]);
+
+    let error = service_kit::service::start(&definition(), env, Clock::System)
+        .await
+        .err()
+        .unwrap()
+        .to_string();
+
+    for name in ["LISTEN_ADDR", "EVENT_PARTITIONS", "REDIS_URL", "DATABASE_URL"] {
+        assert!(error.contains(name), "{name} is not in: {error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_taken_port_is_named() {
+    let world = World::start().await;
+    let env = Env::from_pairs([
+        ("LISTEN_ADDR", world.running.addr.to_string()),
+        ("DATABASE_URL", world.database.schema("post").await.unwrap()),
+        ("REDIS_URL", world.redis.url()),
+    ]);
+
+    let error = service_kit::service::start(&definition(), env, Clock::System)
+        .await
+        .err()
+        .unwrap()
+        .to_string();
+
+    assert!(error.contains(&world.running.addr.to_string()), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_store_refuses_another_number_of_partitions() {
+    let world = World::start().await;
+    let env = Env::from_pairs([
+        ("LISTEN_ADDR", "127.0.0.1:0".to_owned()),
+        ("EVENT_PARTITIONS", "3".to_owned()),
+        ("DATABASE_URL", world.database.schema("post").await.unwrap()),
+        ("REDIS_URL", world.redis.url()),
+    ]);
+
+    let error = service_kit::service::start(&definition(), env, Clock::System).await.err().unwrap();
+
+    let error = event_runtime::error::chain(&error);
+    assert!(error.contains("2 partitions") && error.contains("says 3"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn docs_figures_and_probes_are_there() {
+    let world = World::start().await;
+    for (path, word) in [
+        ("/livez", "alive"),
+        ("/readyz", "ready"),
+        ("/docs", "SwaggerUIBundle"),
+        ("/openapi.json", "takeNote"),
+        ("/metrics", "http_server_request_duration_seconds"),
+    ] {
+        let answer = reqwest::get(world.url(path)).await.unwrap();
+        assert_eq!(answer.status(), 200, "{path}");
+        assert!(answer.text().await.unwrap().contains(word), "{path} lacks {word}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopped_service_has_let_go_of_its_port() {
+    let world = World::start().await;
+    let addr = world.running.addr;
+
+    world.running.stop().await;
+
+    assert!(std::net::TcpListener::bind(addr).is_ok());
+}
