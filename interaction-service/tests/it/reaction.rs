@@ -53,10 +53,9 @@ async fn fifty_reactions_of_one_person_at_once_are_one() {
     let world = World::start().await;
     let (author, reader) = (world.person(1), world.person(2));
     let post = world.published(&author).await;
-    let path = format!("/{post}/post-reactions");
+    let (path, like) = (format!("/{post}/post-reactions"), json!({"kind": "LIKE"}));
 
-    let answers =
-        join_all((0..50).map(|_| world.post(&reader, &path, &json!({"kind": "LIKE"})))).await;
+    let answers = join_all((0..50).map(|_| world.post(&reader, &path, &like))).await;
 
     let count = |expected| answers.iter().filter(|(status, _)| *status == expected).count();
     assert_eq!((count(201), count(409)), (1, 49), "{answers:?}");

@@ -10,15 +10,15 @@ use uuid::Uuid;
 use crate::support::{SOON, World};
 
 fn comments() -> Statement {
-    raw_sql!(Postgres, "SELECT jsonb_agg(to_jsonb(t) ORDER BY id) FROM comment t")
+    raw_sql!(Postgres, "SELECT coalesce(jsonb_agg(to_jsonb(t) ORDER BY id), '[]') FROM comment t")
 }
 
 fn reactions() -> Statement {
-    raw_sql!(Postgres, "SELECT jsonb_agg(to_jsonb(t) ORDER BY id) FROM reaction t")
+    raw_sql!(Postgres, "SELECT coalesce(jsonb_agg(to_jsonb(t) ORDER BY id), '[]') FROM reaction t")
 }
 
 fn posts() -> Statement {
-    raw_sql!(Postgres, "SELECT jsonb_agg(to_jsonb(t) ORDER BY id) FROM post t")
+    raw_sql!(Postgres, "SELECT coalesce(jsonb_agg(to_jsonb(t) ORDER BY id), '[]') FROM post t")
 }
 
 #[tokio::test(flavor = "multi_thread")]
