@@ -1,5 +1,5 @@
 //! The moderation service as a program of its own.
 
 fn main() -> std::process::ExitCode {
-    moderation_service::run()
+    service_kit::program::main(&moderation_service::definition())
 }

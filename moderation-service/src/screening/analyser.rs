@@ -1,5 +1,7 @@
 //! The analyser by rules.
 
+use std::collections::BTreeSet;
+
 use shared_schemas::moderation::ModerationReason;
 
 use super::lexicon::Text;
@@ -15,6 +17,9 @@ pub const MAX_ANALYSED_BYTES: usize = 64 * 1024;
 
 /// To be raised with every change of the code that changes a judgement.
 const NAME: &str = "peerlink-rules/1";
+
+/// Links of one text that are compared with those of others; no honest text has more.
+const MAX_LINK_KEYS: usize = 50;
 
 /// Weight of a text that is too long to be read whole: it is always held.
 const TOO_LONG_WEIGHT: u8 = 100;
@@ -79,6 +84,13 @@ impl Analyser for RuleAnalyser {
         let scores = findings::scores(&findings);
         let (verdict, reasons) = policy.decide(&scores, &findings, language_supported);
         Analysis { verdict, reasons, scores, findings, language_unsupported: !language_supported }
+    }
+
+    fn links(&self, text: &str) -> Vec<String> {
+        let read = text.floor_char_boundary(MAX_ANALYSED_BYTES);
+        let links = links::find(text.get(..read).unwrap_or_default(), &self.rules.signals.links);
+        let keys: BTreeSet<String> = links.iter().map(links::Link::key).collect();
+        keys.into_iter().take(MAX_LINK_KEYS).collect()
     }
 }
 

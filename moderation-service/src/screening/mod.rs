@@ -33,6 +33,9 @@ pub trait Analyser: Send + Sync {
 
     /// Judges one text of an author who behaved like this. Never panics, whatever the text holds.
     fn analyse(&self, content: &Content<'_>, behaviour: &Behaviour) -> Analysis;
+
+    /// What a text links to, host and path without query, each once: what [`Behaviour::same_link_last_day`] compares.
+    fn links(&self, text: &str) -> Vec<String>;
 }
 
 /// Names an analyser exactly: two analysers of the same version judge alike.

@@ -22,6 +22,15 @@ pub(in crate::screening) struct Link {
     pub(in crate::screening) oddities: Vec<Oddity>,
 }
 
+impl Link {
+    /// Host and path: what stays the same when somebody posts a link again and varies its query.
+    pub(in crate::screening) fn key(&self) -> String {
+        let path = self.target.split(['?', '#']).next().and_then(|target| target.split_once('/'));
+        let path = path.map_or("", |(_, path)| path).trim_end_matches('/');
+        if path.is_empty() { self.host.clone() } else { format!("{}/{path}", self.host) }
+    }
+}
+
 /// What is unusual about a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::screening) enum Oddity {
@@ -189,6 +198,19 @@ mod tests {
             ("bit.ly/abc", "bit.ly"),
         ] {
             assert_eq!(hosts(text), [host], "{text}");
+        }
+    }
+
+    #[test]
+    fn a_link_is_the_same_whatever_its_query() {
+        let rules = toml::from_str::<Signals>(RuleFiles::EMBEDDED.signals).unwrap().links;
+        for (text, key) in [
+            ("https://Shop.example.com/Offer/?ref=1#x", "shop.example.com/Offer"),
+            ("shop.example.com", "shop.example.com"),
+            ("http://me@shop.example.com:80/?a", "shop.example.com"),
+            ("hxxp://shop[.]example.com/offer", "shop.example.com/offer"),
+        ] {
+            assert_eq!(find(text, &rules)[0].key(), key, "{text}");
         }
     }
 

@@ -1,0 +1,3 @@
+//! Accounts, as far as screening cares: how long they have existed.
+
+pub mod projection;

@@ -1,0 +1,19 @@
+//! A case: content whose analysis asks for a decision, and every decision taken about it.
+//!
+//! The policy may decide at once, a moderator at any time. A decision is a request to the content's service, which carries it
+//! out and says so; that confirms it. What is decided and confirmed before stays on record when somebody decides anew.
+//!
+//! ```text
+//! OPENED ──DISMISS──▶ DISMISSED
+//!    │                    │
+//!    └───────DELETE───────┴──▶ DELETE_REQUESTED ──hidden──▶ DELETE_CONFIRMED
+//!                                   ▲     └──────RESTORE──────┬─────┘
+//!                                DELETE                       ▼
+//!                                   └── RESTORE_CONFIRMED ◀──restored── RESTORE_REQUESTED
+//! ```
+
+pub mod aggregate;
+pub mod api;
+pub mod body;
+pub mod projection;
+pub mod view;

@@ -1,0 +1,75 @@
+//! What authors do becomes what rules look back on.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, raw_sql};
+use serde_json::json;
+use service_kit::Sweep;
+use shared_schemas::{UserId, moderation::Subject};
+
+use crate::case::view::columns;
+
+/// One version of some content, without its text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Activity {
+    /// The content.
+    pub subject: Subject,
+    /// Which version of it.
+    pub subject_version: u64,
+    /// Who wrote it.
+    pub author_id: UserId,
+    /// Whether an earlier version was public.
+    pub edited: bool,
+    /// See [`text_hash`](super::fingerprint::text_hash).
+    pub text_hash: Option<String>,
+    /// What the text links to.
+    pub links: Vec<String>,
+    /// When it was published.
+    pub occurred_at: DateTime<Utc>,
+}
+
+/// Remembers what an author did, once.
+///
+/// # Errors
+///
+/// [`DbErr`] if the database fails.
+pub async fn remember(txn: &DatabaseTransaction, activity: &Activity) -> Result<(), DbErr> {
+    let Activity { subject, subject_version, author_id, edited, text_hash, links, occurred_at } =
+        activity.clone();
+    let ((_, subject_id), links) = (columns(subject), json!(links));
+    let subject_version = i64::try_from(subject_version).unwrap_or(i64::MAX);
+    txn.execute_raw(raw_sql!(
+        Postgres,
+        "INSERT INTO author_activity (subject_id, subject_version, author_id, edited, text_hash, links, occurred_at)
+           VALUES ({subject_id}, {subject_version}, {author_id}, {edited}, {text_hash}, {links}, {occurred_at})
+           ON CONFLICT ON CONSTRAINT author_activity_pkey DO NOTHING"
+    ))
+    .await?;
+    Ok(())
+}
+
+/// Forgets what authors did two days before the latest event. By the events' time, so that a service that catches up after a
+/// long outage counts as it would have counted then.
+pub struct ForgetActivity;
+
+#[async_trait]
+impl Sweep for ForgetActivity {
+    fn name(&self) -> &'static str {
+        "forget_author_activity"
+    }
+
+    fn schedule(&self) -> &'static str {
+        "0 37 * * * *"
+    }
+
+    async fn sweep(&self, txn: &DatabaseTransaction) -> Result<u64, DbErr> {
+        let swept = txn
+            .execute_raw(raw_sql!(
+                Postgres,
+                "DELETE FROM author_activity
+                   WHERE occurred_at < (SELECT max(occurred_at) FROM author_activity) - interval '48 hours'"
+            ))
+            .await?;
+        Ok(swept.rows_affected())
+    }
+}

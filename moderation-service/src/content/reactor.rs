@@ -1,0 +1,189 @@
+//! Screens what others publish.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use event_runtime::{ApplyError, Expected, Reactor, Recorded, RecordedEvent, Streams, UnitOfWork};
+use shared_schemas::{
+    CommentId, PostId, Service, UserId, comment::CommentEvent, envelope::Metadata,
+    moderation::Subject, post::PostEvent,
+};
+
+use super::{
+    aggregate::{Completed, Screening, ScreeningId},
+    fingerprint::text_hash,
+    projection::{self, Activity},
+    view,
+};
+use crate::{
+    case::aggregate::{Case, CaseError, Opening, case_id},
+    confirm,
+    screening::{Analyser, Analysis, Content, ContentKind, Verdict},
+};
+
+/// Judges every version of every post and comment, records the judgement, and opens a case where it asks for one. If the
+/// judgement is to remove, the policy decides the case in the same transaction.
+pub struct ContentScreening {
+    /// The judge.
+    pub analyser: Arc<dyn Analyser>,
+    /// The judgements.
+    pub screenings: Streams<Screening>,
+    /// The cases.
+    pub cases: Streams<Case>,
+}
+
+/// A text that was made public.
+struct Publication {
+    subject: Subject,
+    author_id: UserId,
+    text: String,
+    kind: ContentKind,
+    edited: bool,
+    metadata: Metadata,
+}
+
+#[async_trait]
+impl Reactor for ContentScreening {
+    fn group(&self) -> &'static str {
+        "moderation.screen"
+    }
+
+    fn reads(&self) -> &'static [Service] {
+        &[Service::Post, Service::Interaction]
+    }
+
+    async fn react(&self, work: &UnitOfWork, event: &RecordedEvent) -> Result<(), ApplyError> {
+        let publication = if let Some(post) = event.open::<PostEvent>()? {
+            of_post(post)
+        } else if let Some(comment) = event.open::<CommentEvent>()? {
+            of_comment(comment)
+        } else {
+            None
+        };
+        let Some(publication) = publication else { return Ok(()) };
+        let activity = self.activity(&publication, event);
+        let completed = self.judge(work, &publication, &activity).await?;
+        projection::remember(work.txn(), &activity).await?;
+        self.screenings
+            .execute_in(
+                work,
+                ScreeningId::from(publication.subject),
+                Expected::Any,
+                &publication.metadata,
+                |screening| Ok::<_, CaseError>(screening.complete(completed.clone())),
+            )
+            .await?;
+        match completed.analysis.verdict {
+            Verdict::Allow => Ok(()),
+            Verdict::Hold | Verdict::Remove => {
+                self.open_case(work, completed, &publication.metadata).await
+            }
+        }
+    }
+}
+
+impl ContentScreening {
+    fn activity(&self, publication: &Publication, event: &RecordedEvent) -> Activity {
+        Activity {
+            subject: publication.subject,
+            subject_version: u64::try_from(event.aggregate_version.0).unwrap_or(0),
+            author_id: publication.author_id,
+            edited: publication.edited,
+            text_hash: text_hash(&publication.text),
+            links: self.analyser.links(&publication.text),
+            occurred_at: event.occurred_at,
+        }
+    }
+
+    async fn judge(
+        &self,
+        work: &UnitOfWork,
+        publication: &Publication,
+        activity: &Activity,
+    ) -> Result<Completed, ApplyError> {
+        let behaviour = view::behaviour(work.txn(), activity).await?;
+        let content = Content { text: &publication.text, kind: publication.kind };
+        let analysis = self.analyser.analyse(&content, &behaviour);
+        Ok(Completed {
+            subject: activity.subject,
+            subject_version: activity.subject_version,
+            author_id: activity.author_id,
+            analyser: self.analyser.version().clone(),
+            behaviour,
+            analysis,
+        })
+    }
+
+    async fn open_case(
+        &self,
+        work: &UnitOfWork,
+        completed: Completed,
+        metadata: &Metadata,
+    ) -> Result<(), ApplyError> {
+        let Completed { subject, subject_version, author_id, analyser, analysis, .. } = completed;
+        let removal = match analysis.verdict {
+            Verdict::Remove => Some(confirm::projection::lock(work.txn(), subject).await?),
+            Verdict::Hold | Verdict::Allow => None,
+        };
+        let opening = Opening {
+            subject,
+            subject_version,
+            author_id,
+            reasons: analysis.reasons.clone(),
+            analyser: analyser.to_string(),
+            analysis: to_json(&analysis)?,
+        };
+        let id = case_id(&subject, subject_version);
+        self.cases
+            .execute_in(work, id, Expected::Any, metadata, |case| {
+                Ok::<_, CaseError>(case.open(opening.clone(), removal))
+            })
+            .await?;
+        Ok(())
+    }
+}
+
+fn to_json(analysis: &Analysis) -> Result<serde_json::Value, ApplyError> {
+    serde_json::to_value(analysis).map_err(|error| ApplyError::reject("unencodable", error))
+}
+
+fn of_post(post: Recorded<PostEvent>) -> Option<Publication> {
+    let metadata = post.consequence();
+    let (author_id, title, body, edited) = match post.event {
+        PostEvent::Published { author_id, title, body, .. } => (author_id, title, body, false),
+        PostEvent::Edited { author_id, title, body, .. } => (author_id, title, body, true),
+        PostEvent::Drafted { .. }
+        | PostEvent::DraftEdited { .. }
+        | PostEvent::Archived {}
+        | PostEvent::Deleted {}
+        | PostEvent::Hidden { .. }
+        | PostEvent::Restored { .. } => return None,
+    };
+    Some(Publication {
+        subject: Subject::Post(PostId(post.aggregate_id)),
+        author_id,
+        text: format!("{title}\n{body}"),
+        kind: ContentKind::Post,
+        edited,
+        metadata,
+    })
+}
+
+fn of_comment(comment: Recorded<CommentEvent>) -> Option<Publication> {
+    let metadata = comment.consequence();
+    let (author_id, text, edited) = match comment.event {
+        CommentEvent::Added { author_id, body, .. } => (author_id, body, false),
+        CommentEvent::Edited { author_id, body, .. } => (author_id, body, true),
+        CommentEvent::Deleted { .. }
+        | CommentEvent::Hidden { .. }
+        | CommentEvent::Restored { .. } => return None,
+    };
+    Some(Publication {
+        subject: Subject::Comment(CommentId(comment.aggregate_id)),
+        author_id,
+        text,
+        kind: ContentKind::Comment,
+        edited,
+        metadata,
+    })
+}

@@ -1,0 +1,62 @@
+//! What an author did lately.
+
+use chrono::TimeDelta;
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, raw_sql};
+use serde_json::json;
+
+use super::projection::Activity;
+use crate::{case::view::columns, screening::Behaviour};
+
+#[derive(FromQueryResult)]
+struct Row {
+    published_last_minute: i64,
+    published_last_hour: i64,
+    same_text_last_day: i64,
+    same_link_last_day: i64,
+    account_age_seconds: Option<i64>,
+}
+
+/// What the author of some content did in the time before it, other content alone; times are those of the events.
+///
+/// # Errors
+///
+/// [`DbErr`] if the database fails.
+pub async fn behaviour(
+    connection: &impl ConnectionTrait,
+    activity: &Activity,
+) -> Result<Behaviour, DbErr> {
+    let Activity { subject, author_id, text_hash, links, occurred_at: at, .. } = activity.clone();
+    let ((_, subject_id), links) = (columns(subject), json!(links));
+    let minute = at - TimeDelta::minutes(1);
+    let hour = at - TimeDelta::hours(1);
+    let day = at - TimeDelta::days(1);
+    let row = Row::find_by_statement(raw_sql!(
+        Postgres,
+        "SELECT count(DISTINCT subject_id) FILTER (WHERE NOT edited AND occurred_at > {minute}) AS published_last_minute,
+                count(DISTINCT subject_id) FILTER (WHERE NOT edited AND occurred_at > {hour}) AS published_last_hour,
+                count(DISTINCT subject_id) FILTER (WHERE text_hash = {text_hash}::text) AS same_text_last_day,
+                count(DISTINCT subject_id) FILTER (WHERE EXISTS (
+                  SELECT FROM jsonb_array_elements(links) AS link WHERE {links}::jsonb @> link)) AS same_link_last_day,
+                (SELECT floor(extract(epoch FROM {at} - registered_at))::bigint
+                   FROM known_user WHERE user_id = {author_id}) AS account_age_seconds
+           FROM author_activity
+           WHERE author_id = {author_id} AND subject_id <> {subject_id} AND occurred_at > {day} AND occurred_at <= {at}"
+    ))
+    .one(connection)
+    .await?;
+    Ok(row.map(Behaviour::from).unwrap_or_default())
+}
+
+impl From<Row> for Behaviour {
+    fn from(row: Row) -> Self {
+        let count = |count: i64| u32::try_from(count).unwrap_or(u32::MAX);
+        Self {
+            published_last_minute: count(row.published_last_minute),
+            published_last_hour: count(row.published_last_hour),
+            same_text_last_day: count(row.same_text_last_day),
+            same_link_last_day: count(row.same_link_last_day),
+            // The clocks of two services may differ by less than an account takes to write something.
+            account_age_seconds: row.account_age_seconds.map(|age| u64::try_from(age).unwrap_or(0)),
+        }
+    }
+}

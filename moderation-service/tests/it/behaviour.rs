@@ -1,0 +1,163 @@
+//! What an author did lately counts, by the time of the events and not of their arrival.
+
+use moderation_service::{
+    content::projection::ForgetActivity,
+    screening::{Behaviour, Verdict},
+};
+use shared_schemas::{
+    Service, UserId,
+    moderation::{ModerationReason, Subject},
+    user::UserEvent,
+};
+use test_kit::{eventually, stream_key};
+use uuid::Uuid;
+
+use crate::support::{AUTHOR, SOON, World, edited, noon};
+
+/// Distinct harmless texts.
+fn harmless(number: u128) -> String {
+    format!("Chapter {number} of my travel diary: we walked along the river and had soup.")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_harmless_posts_is_held() {
+    let world = World::start().await;
+
+    for number in 0..11 {
+        world.post_at(10 + number, &harmless(number), noon(0)).await;
+    }
+
+    let last = eventually(SOON, || async {
+        let mut flooding = Vec::new();
+        for number in 0..11 {
+            let id = Uuid::from_u128(10 + number);
+            flooding.extend(world.screenings(id, 1).await);
+        }
+        flooding.into_iter().find(|one| one.behaviour.published_last_minute == 10)
+    })
+    .await;
+    assert_eq!(last.analysis.verdict, Verdict::Hold);
+    let case = world.case(last.subject).await;
+    assert_eq!(case["reasons"], serde_json::json!([ModerationReason::Spam]));
+    assert_eq!(case["analysis"]["findings"][0]["rule"], "flooding.minute");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backlog_that_arrives_at_once_is_no_flood() {
+    let world = World::start().await;
+
+    for number in 0..11_u8 {
+        let body = harmless(u128::from(number));
+        world.post_at(10 + u128::from(number), &body, noon(2 * i64::from(number))).await;
+    }
+
+    for number in 0..11 {
+        let screening = world.screenings(Uuid::from_u128(10 + number), 1).await.remove(0);
+        assert_eq!(screening.behaviour.published_last_minute, 0);
+        assert_eq!(screening.analysis.verdict, Verdict::Allow);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_that_is_published_again_and_again_is_held() {
+    let world = World::start().await;
+    // One partition, so that they are screened in this order.
+    for number in 0..4_u8 {
+        let body = format!("My cat, WHO is {} lovely, wants followers", "very ".repeat(1));
+        world.post_at(10 + 2 * u128::from(number), &body, noon(60 * i64::from(number))).await;
+    }
+
+    let fifth = world.post_at(20, "my cat who is very lovely wants followers!!!", noon(300)).await;
+
+    let screening = world.screenings(fifth, 1).await.remove(0);
+    assert_eq!(screening.behaviour.same_text_last_day, 4);
+    assert_eq!(screening.analysis.verdict, Verdict::Hold);
+    world.case(Subject::Post(fifth)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn editing_a_post_is_neither_publishing_nor_repeating_it() {
+    let world = World::start().await;
+    let post = world.post_at(10, &harmless(1), noon(0)).await;
+    for version in 2..20 {
+        let nobody = shared_schemas::envelope::Metadata::default();
+        let event = edited(&format!("{} https://example.org/diary", harmless(1)));
+        world.publisher.publish_with(post, version, &event, &nobody, noon(0)).await.unwrap();
+    }
+    let other = world.post_at(12, "Look: example.org/diary?from=me", noon(1)).await;
+
+    for screening in world.screenings(post, 19).await {
+        assert_eq!(screening.behaviour, Behaviour::default());
+    }
+    let other = world.screenings(other, 1).await.remove(0).behaviour;
+    assert_eq!((other.published_last_hour, other.same_link_last_day), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_from_a_new_account_weighs_more() {
+    let world = World::start().await;
+    let registered = UserEvent::Registered { interests: vec![] };
+    let nobody = shared_schemas::envelope::Metadata::default();
+    world.publisher.publish_with(AUTHOR, 1, &registered, &nobody, noon(0)).await.unwrap();
+    eventually(SOON, || async {
+        world.column("SELECT user_id::text FROM known_user").await.len() == 1
+    })
+    .await;
+
+    let post = world.post_at(10, "Look here: https://example.org/diary", noon(5)).await;
+
+    let screening = world.screenings(post, 1).await.remove(0);
+    assert_eq!(screening.behaviour.account_age_seconds, Some(300));
+    let rules: Vec<&str> =
+        screening.analysis.findings.iter().map(|finding| finding.rule.as_str()).collect();
+    assert!(rules.contains(&"flooding.new_account_link"), "{rules:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_closed_account_is_forgotten() {
+    let world = World::start().await;
+    let user = UserId(Uuid::from_u128(42));
+    world.publisher.publish(user, 1, &UserEvent::Registered { interests: vec![] }).await.unwrap();
+    let known = || async { world.column("SELECT user_id::text FROM known_user").await };
+    eventually(SOON, || async { !known().await.is_empty() }).await;
+
+    world.publisher.publish(user, 2, &UserEvent::Deleted {}).await.unwrap();
+
+    eventually(SOON, || async { known().await.is_empty() }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn activity_is_forgotten_two_days_later_by_the_time_of_events() {
+    let world = World::start().await;
+    for (number, minutes) in [(10, 0), (12, 60 * 24), (14, 60 * 48 + 1)] {
+        let post = world.post_at(number, &harmless(number), noon(minutes)).await;
+        world.screenings(post, 1).await;
+    }
+
+    let swept = service_kit::sweep::once(world.db(), &ForgetActivity).await.unwrap();
+
+    assert_eq!(swept, Some(1));
+    let left =
+        world.column("SELECT subject_id::text FROM author_activity ORDER BY occurred_at").await;
+    assert_eq!(left, [12, 14].map(|number| Uuid::from_u128(number).to_string()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn screenings_are_never_published() {
+    let world = World::start().await;
+    let post = world.post(10, crate::support::INSULT).await;
+    let case = world.case(Subject::Post(post)).await;
+    let id: Uuid = case["id"].as_str().unwrap().parse().unwrap();
+
+    let stream = stream_key(Service::Moderation, world.publisher.partition_of(id));
+    let published: Vec<fred::types::Value> = eventually(SOON, || async {
+        let entries: Vec<fred::types::Value> =
+            world.redis.command(&["XRANGE", &stream, "-", "+"]).await.unwrap();
+        if entries.is_empty() { Err("nothing published") } else { Ok(entries) }
+    })
+    .await;
+
+    let published = format!("{published:?}");
+    assert!(published.contains("case.opened.v1"), "{published}");
+    assert!(!published.contains("screening"), "{published}");
+}
