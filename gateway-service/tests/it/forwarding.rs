@@ -1,10 +1,14 @@
 //! What reaches a service, and what comes back.
 
 use gateway_service::routes::{NoRoute, Upstream, resolve, upstream_of};
-use poem::http::Method;
+use poem::{
+    IntoResponse,
+    endpoint::make,
+    http::{Method, StatusCode},
+};
 use serde_json::Value;
 
-use crate::setup::{Stage, echo, problem};
+use crate::setup::{Stage, echo, peer, problem};
 
 const ID: &str = "0190a6d2-7c1e-7b1a-9d3e-3f1f6f0c9a11";
 
@@ -241,4 +245,24 @@ async fn browsers_are_told_to_be_careful() {
         assert_eq!(headers["cross-origin-resource-policy"], "same-origin");
         assert!(!headers.contains_key("strict-transport-security"), "this is not HTTPS");
     }
+}
+
+#[tokio::test]
+async fn answers_without_a_body_stay_so() {
+    let stage = Stage::before(&echo().await).await;
+
+    let head = stage.send(Method::HEAD, "/all-posts/").await;
+
+    let length: usize = head.headers()["content-length"].to_str().unwrap().parse().unwrap();
+    assert!(length > 0, "the length that GET would have");
+    assert!(head.bytes().await.unwrap().is_empty());
+
+    let peer = peer(make(|_| async { poem::Result::<_>::Ok(StatusCode::NO_CONTENT.into_response()) }));
+    let stage = Stage::before(&peer.await).await;
+    let deleted = stage.send(Method::DELETE, "/api/v1/posts/7").await;
+
+    assert_eq!(deleted.status(), 204);
+    assert!(!deleted.headers().contains_key("transfer-encoding"));
+    // The connection is still of use: nothing was left on it.
+    assert_eq!(stage.send(Method::DELETE, "/api/v1/posts/7").await.status(), 204);
 }

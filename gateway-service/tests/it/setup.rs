@@ -116,7 +116,7 @@ pub(crate) async fn peer(endpoint: impl Endpoint<Output = Response> + 'static) -
 
 /// An HTTP server that answers with what it was asked, as JSON.
 pub(crate) async fn echo() -> String {
-    peer(make(|request| async { poem::Result::Ok(describe(request).await) })).await
+    peer(make(|request| async { poem::Result::<Response>::Ok(describe(request).await) })).await
 }
 
 async fn describe(mut request: Request) -> Response {
@@ -166,6 +166,7 @@ pub(crate) async fn problem(response: reqwest::Response, status: u16, kind: &str
     assert_eq!(response.status(), status);
     assert_eq!(response.headers()["content-type"], "application/problem+json");
     let problem: Value = response.json().await.unwrap();
-    assert_eq!(problem["type"], format!("/problems/{kind}"), "{problem}");
+    let expected = Value::from(format!("/problems/{kind}"));
+    assert_eq!(problem.get("type"), Some(&expected), "{problem}");
     problem
 }
