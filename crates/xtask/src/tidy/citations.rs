@@ -53,10 +53,12 @@ fn leads_somewhere(tree: &Tree, file: &File, link: &str) -> bool {
 
 fn exists(tree: &Tree, file: &File, span: &str) -> bool {
     if is_wire_name(span) {
-        return tree.has(&format!("shared-schemas/golden/{span}.json"));
+        // An event that never leaves its service is declared there.
+        let declared = format!("\"{span}\"");
+        return tree.files().any(|file| file.is("rs") && file.text.contains(&declared));
     }
     if is_path(span) {
-        return tree.has(span) || tree.has(&beside(file, span));
+        return tree.has(&beside(file, span)) || tree.has_ending(span);
     }
     !is_long_name(span) || tree.files().any(|file| !file.is("md") && file.text.contains(span))
 }
@@ -142,7 +144,7 @@ mod tests {
                 "crates/event-runtime/src/store.rs",
                 "fn an_append_at_another_version_is_refused() {}",
             ),
-            ("shared-schemas/golden/post.published.v1.json", ""),
+            ("shared-schemas/src/post.rs", "#[serde(rename = \"post.published.v1\")]"),
         ]);
         what_a_document_cites_exists(&tree).into_iter().map(|found| found.what).collect()
     }
@@ -153,6 +155,7 @@ mod tests {
             "see [there](nowhere.md)",
             "see [there](../crates/gone/)",
             "in `crates/event-runtime/src/gone.rs`",
+            "in `rc/store.rs`",
             "proved by `a_test_that_was_renamed_or_removed`",
             "the event `post.pinned.v1`",
         ] {
@@ -163,7 +166,7 @@ mod tests {
     #[test]
     fn what_is_cited_and_there_is_fine() {
         let text = "[a](other.md#top) [b](../crates/event-runtime/src/store.rs) [c](https://example.org/x.md) [d](#here)\n\
-                    `crates/event-runtime/` `other.md` `an_append_at_another_version_is_refused` `post.published.v1`\n\
+                    `crates/event-runtime/` `src/store.rs` `event-runtime/src/` `other.md` `an_append_at_another_version_is_refused` `post.published.v1`\n\
                     `GET /livez` `src/<slice>/api.rs` `is_public`\n```\n`a/b.rs`\n```\n";
 
         assert!(cited(text).is_empty(), "{:?}", cited(text));

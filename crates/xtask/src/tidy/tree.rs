@@ -78,6 +78,15 @@ impl Tree {
         })
     }
 
+    /// Whether there is a file or a directory whose path ends so.
+    pub(super) fn has_ending(&self, path: &str) -> bool {
+        let inner = format!("/{}", path.trim_start_matches('/'));
+        self.has(path)
+            || self.files.iter().any(|file| {
+                file.path.ends_with(&inner) || (inner.ends_with('/') && file.path.contains(&inner))
+            })
+    }
+
     /// The directories of the programs: every package at the top but the contract.
     pub(super) fn services(&self) -> Vec<&str> {
         let manifests = self.files.iter().filter_map(|file| file.path.strip_suffix("/Cargo.toml"));
