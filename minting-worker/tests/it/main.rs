@@ -1,1 +1,6 @@
-//! x
+//! The minting worker over HTTP, on a real PostgreSQL and a real Redis.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+
+mod mint;
+mod support;
