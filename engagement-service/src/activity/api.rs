@@ -113,7 +113,7 @@ impl ActivityApi {
     /// Show my activity profile
     ///
     /// What the caller did and received, the score made of it, and what the caller cares about. Zeros before the first
-    /// event. A profile follows what happens within a moment, not at once.
+    /// event. A profile follows what happens within a moment, not at once. Fails with 401 without a token.
     #[oai(path = "/me/activity-profile", method = "get", operation_id = "showMyActivityProfile")]
     async fn show_mine(&self, caller: Caller) -> Result<Json<ActivityProfile>, Problem> {
         Ok(Json(self.profile(caller.user_id()).await?))
@@ -121,8 +121,8 @@ impl ActivityApi {
 
     /// Show somebody's activity profile
     ///
-    /// As one's own. A person who has registered this very moment is waited for, for up to two seconds. Fails with 404 for
-    /// somebody who does not exist or has closed the account.
+    /// As one's own. A person who has registered this very moment is waited for, for up to two seconds. Fails with 400 for a
+    /// malformed id, 401 without a token, and 404 for somebody who does not exist or has closed the account.
     #[oai(
         path = "/users/:user_id/activity-profile",
         method = "get",

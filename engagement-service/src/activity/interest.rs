@@ -30,6 +30,7 @@ pub struct Acts {
 
 /// How much of a person's interest one category has.
 #[derive(Clone, Copy, Debug, PartialEq, Object)]
+#[oai(rename = "ActivityInterest")]
 pub struct Interest {
     /// The category.
     pub category: Category,

@@ -129,17 +129,17 @@ impl NotificationApi {
     /// List my notifications
     ///
     /// Newest first, of one state or of all. They follow what happens within a moment, not at once. Fails with 400 for a
-    /// limit, a cursor or a state that is not valid.
+    /// limit, a cursor or a state that is not valid, and 401 without a token.
     #[oai(path = "/me/notifications", method = "get", operation_id = "listMyNotifications")]
     async fn list(
         &self,
         caller: Caller,
         /// Only notifications that have come this far.
         state: Query<Option<NotificationState>>,
-        /// The most notifications of a page.
+        /// Rows per page.
         #[oai(validator(minimum(value = "1"), maximum(value = "100")))]
         limit: Query<Option<u16>>,
-        /// Where the page before ended.
+        /// Where the last page ended.
         cursor: Query<Option<Cursor>>,
     ) -> Result<Json<Page<ShownNotification>>, Problem> {
         let limit = Limit::parse(limit.0)?;
@@ -151,8 +151,8 @@ impl NotificationApi {
 
     /// Mark a notification as viewed
     ///
-    /// Repeating it changes nothing. Fails with 403 while the account is muted, and with 404 unless it is a notification of
-    /// the caller's own.
+    /// Repeating it changes nothing. Fails with 400 for a malformed id, 401 without a token, 403 while the account is muted,
+    /// and 404 unless it is a notification of the caller's own.
     #[oai(
         path = "/me/notifications/:notification_id/viewed",
         method = "post",

@@ -5,12 +5,16 @@ use std::collections::HashSet;
 use reqwest::Method;
 use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
-use shared_schemas::{CaseId, Service, UserId, post::Category};
+use shared_schemas::{
+    CaseId, Service, UserId,
+    post::Category,
+    user::{AccountStatus, UserEvent},
+};
 use test_kit::{eventually, stream_key};
 use uuid::Uuid;
 
 use crate::{
-    history::History,
+    history::{History, What},
     support::{SOON, World, answer},
 };
 
@@ -140,6 +144,25 @@ async fn a_notification_is_viewed_by_its_recipient_alone_and_stays_viewed() {
     assert_eq!(unseen["items"].as_array().unwrap().len(), 1);
     assert_eq!(mark_viewed(&world, anna, &json!(Uuid::from_u128(1))).await, 404);
     assert_eq!(mark_viewed(&world, anna, &json!("that-one")).await, 400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_who_is_muted_reads_and_marks_nothing() {
+    let mut history = History::default();
+    let (anna, bert) = (history.register(&[]), history.register(&[]));
+    history.connect(bert, anna);
+    let muted = UserEvent::StatusChanged { status: AccountStatus::Muted };
+    history.happen(anna, What::User(muted));
+    let world = World::start(&mut history).await;
+    world.publish(&history.facts).await;
+    world.ready().await;
+    let told = list(&world, anna, 1).await;
+
+    eventually(SOON, || async {
+        let code = mark_viewed(&world, anna, &told[0]["id"]).await;
+        if code == 403 { Ok(()) } else { Err(code) }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
