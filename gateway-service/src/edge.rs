@@ -10,6 +10,7 @@ use poem::{
     http::{Method, header},
     middleware::CatchPanic,
 };
+use poem_openapi::OperationId;
 use service_kit::{
     Problem, Trust,
     caller::RequestContext,
@@ -175,7 +176,12 @@ async fn route(gateway: &Gateway, own: &Layer, request: Request) -> Response {
         return own.get_response(request).await;
     }
     match routes::resolve(request.method(), request.uri().path()) {
-        Ok(target) => gateway.proxy.forward(&target, request).await,
+        Ok(target) => {
+            let mut response = gateway.proxy.forward(&target, request).await;
+            // The figures of a request are its service's, whoever answered in the end.
+            response.set_data(OperationId(target.upstream.name()));
+            response
+        }
         Err(reason) => problems::no_route(reason),
     }
 }

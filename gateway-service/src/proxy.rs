@@ -18,7 +18,6 @@ use poem::{
     Body, Request, Response,
     http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header},
 };
-use poem_openapi::OperationId;
 use service_kit::caller::RequestContext;
 
 use crate::{
@@ -266,7 +265,6 @@ fn incoming(upstream: Upstream, answer: hyper::Response<Incoming>) -> Response {
     remove_hop_by_hop(&mut parts.headers);
     let mut response = Response::builder().status(parts.status).body(stream_of(upstream, body));
     *response.headers_mut() = parts.headers;
-    response.set_data(OperationId(upstream.name()));
     response
 }
 

@@ -72,6 +72,9 @@ async fn a_service_that_is_gone_is_named_at_once() {
     let problem = problem(response, 503, "upstream-unavailable").await;
     assert!(problem["detail"].as_str().unwrap().contains("minting"), "{problem}");
     assert_eq!(stage.get("/api/v1/posts").await.status(), 200, "the others go on");
+    let figures = stage.get("/metrics").await.text().await.unwrap();
+    assert!(figures.contains(r#"{service="minting",kind="unreachable"} 1"#), "{figures}");
+    assert!(figures.contains(r#"{operation="minting",method="GET",status="503"} 1"#), "{figures}");
 }
 
 #[tokio::test]
@@ -166,7 +169,7 @@ async fn half_an_answer_is_not_passed_off_as_a_whole() {
     let peer = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
-            stream.read(&mut [0; 4096]).await.unwrap();
+            assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
             stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf").await.unwrap();
         }
     });

@@ -257,7 +257,8 @@ async fn answers_without_a_body_stay_so() {
     assert!(length > 0, "the length that GET would have");
     assert!(head.bytes().await.unwrap().is_empty());
 
-    let peer = peer(make(|_| async { poem::Result::<_>::Ok(StatusCode::NO_CONTENT.into_response()) }));
+    let peer =
+        peer(make(|_| async { poem::Result::<_>::Ok(StatusCode::NO_CONTENT.into_response()) }));
     let stage = Stage::before(&peer.await).await;
     let deleted = stage.send(Method::DELETE, "/api/v1/posts/7").await;
 
