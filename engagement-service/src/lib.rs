@@ -6,7 +6,7 @@ pub mod notification;
 use std::process::ExitCode;
 
 use event_runtime::Streams;
-use service_kit::{Definition, Host, Parts, docs, sql_migrations};
+use service_kit::{Definition, Host, Parts, sql_migrations};
 use shared_schemas::Service;
 
 use crate::{
@@ -41,13 +41,10 @@ fn build(host: &Host<()>) -> Parts {
     let notifications = Streams::<Notification>::new(host.store.clone(), NotificationReadModel);
     let activity = ActivityApi::new(host.store.db().clone(), host.clock.clone());
     let notification = NotificationApi::new(host.store.db().clone(), notifications.clone());
-    Parts::new(host)
-        .api((activity, notification), TITLE, DESCRIPTION)
-        .document(|document| docs::offer_password_form(document, "/api/v1/auth/token"))
-        .runtime(|runtime| {
-            runtime
-                .projection(ActivityProjection)
-                .read_model(NotificationReadModel)
-                .reactor(Notify::new(notifications))
-        })
+    Parts::new(host).api((activity, notification), TITLE, DESCRIPTION).runtime(|runtime| {
+        runtime
+            .projection(ActivityProjection)
+            .read_model(NotificationReadModel)
+            .reactor(Notify::new(notifications))
+    })
 }

@@ -6,7 +6,7 @@
 use std::process::ExitCode;
 
 use event_runtime::Streams;
-use service_kit::{Definition, Host, Parts, docs, sql_migrations};
+use service_kit::{Definition, Host, Parts, sql_migrations};
 use shared_schemas::{Service, comment::CommentEvent, reaction::ReactionEvent};
 
 use crate::{
@@ -58,7 +58,6 @@ fn build(host: &Host<()>) -> Parts {
             TITLE,
             DESCRIPTION,
         )
-        .document(|document| docs::offer_password_form(document, "/api/v1/auth/token"))
         .runtime(|runtime| {
             runtime
                 .read_model::<CommentEvent>(CommentReadModel)

@@ -6,7 +6,7 @@ pub mod mint;
 use std::process::ExitCode;
 
 use event_runtime::Streams;
-use service_kit::{Definition, Host, Parts, docs, sql_migrations};
+use service_kit::{Definition, Host, Parts, sql_migrations};
 use shared_schemas::Service;
 
 use crate::{
@@ -37,6 +37,5 @@ fn build(host: &Host<()>) -> Parts {
     let mints = Streams::<Mint>::new(host.store.clone(), MintReadModel);
     Parts::new(host)
         .api(MintApi::new(host.store.db().clone()), TITLE, DESCRIPTION)
-        .document(|document| docs::offer_password_form(document, "/api/v1/auth/token"))
         .runtime(|runtime| runtime.read_model(MintReadModel).reactor(FollowContent::new(mints)))
 }

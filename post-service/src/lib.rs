@@ -7,7 +7,7 @@ pub mod takedown;
 use std::process::ExitCode;
 
 use event_runtime::Streams;
-use service_kit::{Definition, Host, Parts, docs, sql_migrations};
+use service_kit::{Definition, Host, Parts, sql_migrations};
 use shared_schemas::{Service, post::PostEvent};
 
 use crate::{
@@ -40,7 +40,6 @@ fn build(host: &Host<()>) -> Parts {
     let posts = Streams::new(host.store.clone(), PostReadModel);
     Parts::new(host)
         .api(PostApi { posts: posts.clone() }, TITLE, DESCRIPTION)
-        .document(|document| docs::offer_password_form(document, "/api/v1/auth/token"))
         .runtime(|runtime| {
             runtime
                 .read_model::<PostEvent>(PostReadModel)

@@ -45,6 +45,9 @@ pub enum CommentEvent {
         post_id: PostId,
         /// Who wrote the comment.
         author_id: UserId,
+        /// Whether moderation had hidden it: then it was no longer counted.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        was_hidden: bool,
     },
     /// A moderation decision hid the comment; nothing is destroyed.
     #[serde(rename = "comment.hidden.v1")]

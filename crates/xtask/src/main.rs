@@ -1,8 +1,13 @@
 //! `cargo xtask`: the local stack, and the repository's own chores.
 
+mod bench;
+mod demo;
+mod demo_data;
 mod down;
+mod fuzz_api;
 mod location;
 mod serve;
+mod soak;
 mod status;
 mod supervise;
 mod test;
@@ -30,8 +35,16 @@ enum Command {
     Down(down::Down),
     /// Show what runs
     Status(status::Status),
+    /// Walk the main journey against the running stack
+    Demo(demo::Demo),
     /// Run everything that must pass
     Test(test::Test),
+    /// Load a stack of its own, with or without kills, and recount every total
+    Soak(soak::Soak),
+    /// Try every operation of every service with inputs that nobody would think of
+    FuzzApi(fuzz_api::FuzzApi),
+    /// Measure
+    Bench(bench::Bench),
     /// Check the architecture and write the generated documents
     Tidy(tidy::Tidy),
     /// Become one service; the configuration comes from the environment
@@ -63,7 +76,11 @@ fn run(command: Command) -> Result<ExitCode> {
             Command::Up(up) => Box::pin(up.run()).await,
             Command::Down(down) => down.run().await,
             Command::Status(status) => status.run().await,
+            Command::Demo(demo) => Box::pin(demo.run()).await,
             Command::Test(test) => Box::pin(test.run()).await,
+            Command::Soak(soak) => Box::pin(soak.run()).await,
+            Command::FuzzApi(fuzz) => Box::pin(fuzz.run()).await,
+            Command::Bench(bench) => Box::pin(bench.run()).await,
             Command::Tidy(tidy) => tidy.run(),
             Command::Supervise(supervise) => Box::pin(supervise.run()).await,
             Command::Serve(serve) => serve.run(),

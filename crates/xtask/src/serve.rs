@@ -13,16 +13,9 @@ pub(crate) struct Serve {
 
 impl Serve {
     pub(crate) fn run(self) -> Result<ExitCode> {
-        let run = match self.name.as_str() {
-            "auth" => auth_service::run,
-            "post" => post_service::run,
-            "interaction" => interaction_service::run,
-            "moderation" => moderation_service::run,
-            "engagement" => engagement_service::run,
-            "minting" => minting_worker::run,
-            "gateway" => gateway_service::run,
-            name => bail!("no service `{name}`"),
-        };
-        Ok(run())
+        match system_tests::serve(&self.name) {
+            Some(code) => Ok(code),
+            None => bail!("no service `{}`", self.name),
+        }
     }
 }

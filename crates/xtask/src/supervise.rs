@@ -16,18 +16,21 @@ use crate::{ui, up};
 pub(crate) struct Supervise {
     #[command(flatten)]
     which: Which,
+    /// Starts without demo data
+    #[arg(long)]
+    no_demo: bool,
 }
 
 impl Supervise {
     pub(crate) async fn run(self) -> Result<ExitCode> {
         // A session of its own: closing the terminal does not reach it.
         nix::unistd::setsid().context("cannot leave the terminal")?;
-        up::foreground(self.which, |_| Ok(())).await
+        up::foreground(self.which, self.no_demo, async |_| Ok(())).await
     }
 }
 
 /// Starts this program again as a supervisor, and waits until its stack is ready.
-pub(crate) async fn start(which: Which) -> Result<State> {
+pub(crate) async fn start(which: Which, no_demo: bool) -> Result<State> {
     let dir = which.dir();
     std::fs::create_dir_all(&dir)?;
     let log = dir.join("supervisor.log");
@@ -35,6 +38,7 @@ pub(crate) async fn start(which: Which) -> Result<State> {
     let mut child = Command::new(executable()?)
         .arg("supervise")
         .args(which.arguments())
+        .args(no_demo.then_some("--no-demo"))
         .stdin(Stdio::null())
         .stdout(output.try_clone()?)
         .stderr(output)

@@ -89,3 +89,32 @@ impl Steps {
         }
     }
 }
+
+/// Does long work and shows how far it is: a bar on a terminal, a line now and then elsewhere.
+pub(crate) async fn with_count<T>(
+    what: &str,
+    total: usize,
+    count: impl Fn() -> usize,
+    work: impl Future<Output = T>,
+) -> T {
+    let bar = ProgressBar::new(total as u64);
+    let style = ProgressStyle::with_template("{spinner} [{bar:24}] {pos}/{len} {msg} {eta}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.set_message(what.to_owned());
+    let terminal = io::stderr().is_terminal();
+    tokio::pin!(work);
+    let mut said = Instant::now();
+    loop {
+        tokio::select! {
+            result = &mut work => {
+                bar.finish_and_clear();
+                return result;
+            }
+            () = tokio::time::sleep(Duration::from_millis(200)) => bar.set_position(count() as u64),
+        }
+        if !terminal && said.elapsed() > Duration::from_secs(5) {
+            said = Instant::now();
+            note(format_args!("{what}: {} of {total}", count()));
+        }
+    }
+}

@@ -11,7 +11,7 @@ use local_stack::state::{self, State};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::location::{Which, executable};
-use crate::{supervise, ui};
+use crate::{demo_data, supervise, ui};
 
 /// PostgreSQL, Redis, the mail sink and the services.
 const PARTS: u64 = SERVICES.len() as u64 + 3;
@@ -27,6 +27,9 @@ pub(crate) struct Up {
     /// Deletes the data of earlier runs first
     #[arg(long)]
     reset: bool,
+    /// Starts without demo data
+    #[arg(long)]
+    no_demo: bool,
     /// Prints the URLs as JSON for programs
     #[arg(long)]
     json: bool,
@@ -40,18 +43,18 @@ impl Up {
         }
         if let Some(state) = State::load(&dir)?.filter(State::is_up) {
             ui::note("already up; `cargo xtask down` stops it");
-            self.show(&Endpoints::of(&state)?)?;
+            self.show(&Endpoints::of(&state)?).await?;
             return Ok(ExitCode::SUCCESS);
         }
         if self.detach {
-            let state = supervise::start(self.which).await?;
-            self.show(&Endpoints::of(&state)?)?;
+            let state = supervise::start(self.which, self.no_demo).await?;
+            self.show(&Endpoints::of(&state)?).await?;
             return Ok(ExitCode::SUCCESS);
         }
-        foreground(self.which, |endpoints| self.show(endpoints)).await
+        foreground(self.which, self.no_demo, async |endpoints| self.show(endpoints).await).await
     }
 
-    fn show(&self, endpoints: &Endpoints) -> Result<()> {
+    async fn show(&self, endpoints: &Endpoints) -> Result<()> {
         if self.json {
             ui::line(serde_json::to_string_pretty(endpoints)?)?;
             return Ok(());
@@ -64,6 +67,9 @@ impl Up {
         rows.push(["PostgreSQL".to_owned(), endpoints.postgres.clone()]);
         rows.push(["Redis".to_owned(), endpoints.redis.clone()]);
         ui::line(ui::table(["what", "url"], rows))?;
+        if !self.no_demo {
+            demo_data::show(endpoints).await?;
+        }
         Ok(())
     }
 }
@@ -73,7 +79,8 @@ impl Up {
 /// `ready` is called once, when everything takes requests.
 pub(crate) async fn foreground(
     which: Which,
-    ready: impl FnOnce(&Endpoints) -> Result<()>,
+    no_demo: bool,
+    ready: impl AsyncFnOnce(&Endpoints) -> Result<()>,
 ) -> Result<ExitCode> {
     let mut stop = StopSignals::new()?;
     let steps = ui::Steps::new(PARTS);
@@ -89,7 +96,7 @@ pub(crate) async fn foreground(
     let stack = started?;
 
     let result = tokio::select! {
-        result = run_on(&stack, ready) => result,
+        result = Box::pin(run_on(&stack, no_demo, ready)) => result,
         () = stop.received() => Ok(()),
     };
     ui::note("stopping");
@@ -98,9 +105,16 @@ pub(crate) async fn foreground(
 }
 
 /// Tells that the stack is ready, and then returns only with what ended by itself.
-async fn run_on(stack: &Stack, ready: impl FnOnce(&Endpoints) -> Result<()>) -> Result<()> {
+async fn run_on(
+    stack: &Stack,
+    no_demo: bool,
+    ready: impl AsyncFnOnce(&Endpoints) -> Result<()>,
+) -> Result<()> {
+    if !no_demo {
+        demo_data::plant(stack.endpoints()).await?;
+    }
     stack.mark_ready().await?;
-    ready(stack.endpoints())?;
+    ready(stack.endpoints()).await?;
     loop {
         stack.ensure_running().await?;
         tokio::time::sleep(Duration::from_millis(200)).await;

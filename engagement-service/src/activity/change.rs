@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn a_deleted_comment_was_still_written() {
-        let deleted = CommentEvent::Deleted { post_id: POST, author_id: READER };
+        let deleted = CommentEvent::Deleted { post_id: POST, author_id: READER, was_hidden: false };
 
         assert_eq!(of_comment(&deleted), []);
     }

@@ -149,7 +149,7 @@ impl History {
     }
 
     pub(crate) fn delete_comment(&mut self, id: CommentId, author_id: UserId, post: Post) {
-        let deleted = CommentEvent::Deleted { post_id: post.id, author_id };
+        let deleted = CommentEvent::Deleted { post_id: post.id, author_id, was_hidden: false };
         self.happen(id, What::Comment(deleted));
     }
 

@@ -152,8 +152,8 @@ impl Comment {
     ///
     /// [`CommentError::NotFound`] and [`CommentError::NotAuthor`].
     pub fn delete(&self, deleter: UserId) -> Result<Vec<CommentEvent>, CommentError> {
-        let Written { post_id, author_id, .. } = *self.owned_by(deleter)?;
-        Ok(vec![CommentEvent::Deleted { post_id, author_id }])
+        let Written { post_id, author_id, hidden: was_hidden, .. } = *self.owned_by(deleter)?;
+        Ok(vec![CommentEvent::Deleted { post_id, author_id, was_hidden }])
     }
 
     /// Carries out a moderation decision. A comment that is gone, or hidden already, needs nothing.

@@ -89,7 +89,9 @@ async fn a_comment_is_withdrawn_when_it_is_hidden_or_deleted() {
     let restored = CommentEvent::Restored { post_id, author_id: bert, case_id: CASE };
     world.happen(comment(1), &restored).await;
     world.wait_for(bert, &[READY]).await;
-    world.happen(comment(1), &CommentEvent::Deleted { post_id, author_id: bert }).await;
+    world
+        .happen(comment(1), &CommentEvent::Deleted { post_id, author_id: bert, was_hidden: false })
+        .await;
     world.wait_for(bert, &[WITHDRAWN]).await;
 }
 

@@ -244,7 +244,7 @@ mod tests {
     const STRANGER: UserId = UserId(Uuid::from_u128(2));
     const CASE: CaseId = CaseId(Uuid::from_u128(3));
 
-    fn given(history: Vec<PostEvent>) -> Post {
+    fn given(history: &[PostEvent]) -> Post {
         history.iter().fold(Post::default(), Post::evolve)
     }
 
@@ -258,7 +258,7 @@ mod tests {
 
     #[test]
     fn a_draft_becomes_public_with_its_whole_content() {
-        let draft = given(created(PostStatus::Draft));
+        let draft = given(&created(PostStatus::Draft));
 
         let events = draft.replace(AUTHOR, content("second"), PostStatus::Posted).unwrap();
 
@@ -278,7 +278,7 @@ mod tests {
     #[test]
     fn repeating_what_holds_records_nothing() {
         for status in [PostStatus::Draft, PostStatus::Posted] {
-            let post = given(created(status));
+            let post = given(&created(status));
 
             assert_eq!(post.replace(AUTHOR, content("first"), status), Ok(vec![]));
         }
@@ -286,7 +286,7 @@ mod tests {
 
     #[test]
     fn a_public_post_is_no_draft_again() {
-        let post = given(created(PostStatus::Posted));
+        let post = given(&created(PostStatus::Posted));
 
         assert_eq!(
             post.replace(AUTHOR, content("x"), PostStatus::Draft),
@@ -296,8 +296,8 @@ mod tests {
 
     #[test]
     fn a_stranger_may_not_change_a_post_and_does_not_learn_of_drafts() {
-        let public = given(created(PostStatus::Posted));
-        let draft = given(created(PostStatus::Draft));
+        let public = given(&created(PostStatus::Posted));
+        let draft = given(&created(PostStatus::Draft));
 
         assert_eq!(public.delete(STRANGER), Err(PostError::NotAuthor));
         assert_eq!(draft.delete(STRANGER), Err(PostError::NotFound));
@@ -306,8 +306,8 @@ mod tests {
     #[test]
     fn nothing_follows_a_deletion() {
         let mut history = created(PostStatus::Posted);
-        history.extend(given(history.clone()).delete(AUTHOR).unwrap());
-        let gone = given(history);
+        history.extend(given(&history).delete(AUTHOR).unwrap());
+        let gone = given(&history);
 
         assert_eq!(
             gone.replace(AUTHOR, content("back"), PostStatus::Posted),
@@ -319,25 +319,24 @@ mod tests {
     #[test]
     fn hiding_is_undone_by_restoring_and_both_happen_once() {
         let mut history = created(PostStatus::Posted);
-        history.extend(given(history.clone()).hide(CASE));
-        let hidden = given(history.clone());
+        history.extend(given(&history).hide(CASE));
+        let hidden = given(&history);
         assert_eq!(hidden.hide(CASE), vec![]);
 
         history.extend(hidden.restore(CASE));
 
-        assert_eq!(given(history).restore(CASE), vec![]);
+        assert_eq!(given(&history).restore(CASE), vec![]);
         assert_eq!(hidden.restore(CASE).len(), 1);
     }
 
     #[test]
     fn an_edit_of_a_hidden_post_leaves_it_hidden() {
         let mut history = created(PostStatus::Posted);
-        history.extend(given(history.clone()).hide(CASE));
-        history.extend(
-            given(history.clone()).replace(AUTHOR, content("other"), PostStatus::Posted).unwrap(),
-        );
+        history.extend(given(&history).hide(CASE));
+        history
+            .extend(given(&history).replace(AUTHOR, content("other"), PostStatus::Posted).unwrap());
 
-        assert_eq!(given(history).restore(CASE).len(), 1);
+        assert_eq!(given(&history).restore(CASE).len(), 1);
     }
 
     #[test]

@@ -1,0 +1,8 @@
+//! The whole system, every service a process of its own, judged from outside.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod isolation;
+mod journey;
+mod workload;
+mod world;
