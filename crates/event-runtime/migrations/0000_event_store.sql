@@ -78,6 +78,14 @@ CREATE TABLE lease (
     CONSTRAINT lease_pkey PRIMARY KEY (consumer_group, service, partition)
 );
 
+-- Which processes run a consumer group now: they share its partitions.
+CREATE TABLE replica (
+    consumer_group text NOT NULL,
+    owner uuid NOT NULL,
+    expires_at timestamptz NOT NULL,
+    CONSTRAINT replica_pkey PRIMARY KEY (consumer_group, owner)
+);
+
 -- Events that could not be applied, and the later events of the same aggregate behind them.
 CREATE TABLE parked_event (
     consumer_group text NOT NULL,

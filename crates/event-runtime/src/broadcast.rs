@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     RecordedEvent,
     error::chain,
-    redis::{BLOCK, backoff, blocking, connect},
+    redis::{BLOCK, backoff, blocking, close, connect, recover},
     relay::last_sequence,
     stream::{StreamKey, entries},
 };
@@ -96,7 +96,8 @@ async fn read(
     while !shutdown.is_cancelled() {
         if target.is_none() {
             target = last_sequence(&redis, key).await.ok();
-            if target == Some(0) {
+            // What was there may have been read already, if Redis did not answer the question before.
+            if target.is_some_and(|target| target <= cursor) {
                 caught_up.send_modify(|done| *done += 1);
             }
         }
@@ -122,6 +123,7 @@ async fn read(
                 if failures == 1 {
                     tracing::warn!(stream = %key, error = chain(&error), "broadcast interrupted");
                 }
+                recover(&redis, &error).await;
                 tokio::select! {
                     () = shutdown.cancelled() => (),
                     () = tokio::time::sleep(backoff(failures)) => (),
@@ -129,6 +131,7 @@ async fn read(
             }
         }
     }
+    close(&redis).await;
 }
 
 async fn page(

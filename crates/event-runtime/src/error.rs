@@ -1,6 +1,6 @@
 //! How the runtime fails, and what a failure asks for: to try again, or to set the event aside.
 
-use std::error::Error;
+use std::{any::Any, error::Error};
 
 use sea_orm::{DbErr, RuntimeErr};
 use shared_schemas::DecodeError;
@@ -75,6 +75,14 @@ pub enum RuntimeError {
         stream: u64,
         /// The store's.
         store: u64,
+    },
+    /// The stream ends with another event than the store has at that place: one of them belongs to another past.
+    #[error("stream {key} and store hold different events at {sequence}")]
+    StoreDiverged {
+        /// The stream.
+        key: String,
+        /// Where they differ.
+        sequence: u64,
     },
 }
 
@@ -166,6 +174,15 @@ fn is_transient_state(code: &str) -> bool {
     // by lock timeout, idle transaction ended, read-only while failing over.
     ["08", "40", "53", "57"].iter().any(|class| code.starts_with(class))
         || ["55P03", "25P03", "25006"].contains(&code)
+}
+
+/// What a panic said.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no message")
 }
 
 /// The whole chain of causes on one line, for a row or a log field that people read.

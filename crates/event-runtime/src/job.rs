@@ -1,14 +1,19 @@
 //! Durable jobs: what touches the outside world, one step at a time, after the commit that asked for it.
 
-use std::{sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use futures_util::FutureExt;
 use metrics::counter;
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, TransactionTrait, raw_sql};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::{EventStore, error::chain, redis::backoff};
+use crate::{
+    EventStore,
+    error::{chain, panic_text},
+    redis::backoff,
+};
 
 /// How often a worker looks for jobs that other processes asked for, or whose pause is over.
 const POLL: Duration = Duration::from_secs(1);
@@ -97,7 +102,11 @@ pub(crate) async fn work(
 /// Takes one due job, does it, records the outcome. `false` if none is due.
 async fn step(store: &EventStore, worker: &dyn JobWorker) -> Result<bool, DbErr> {
     let Some(job) = claim(store, worker.kind()).await? else { return Ok(false) };
-    match worker.run(&job).await {
+    let ran = AssertUnwindSafe(worker.run(&job)).catch_unwind().await;
+    let outcome = ran.unwrap_or_else(|panic| {
+        JobOutcome::Retry(format!("the worker panicked: {}", panic_text(&*panic)).into())
+    });
+    match outcome {
         JobOutcome::Done => finish(store, job.id, "done", None).await?,
         JobOutcome::Retry(error) if job.attempts < worker.max_attempts() => {
             tracing::info!(

@@ -10,9 +10,9 @@ use uuid::Uuid;
 
 use crate::{
     ApplyError, EventStore, UnitOfWork,
-    consumer::Handler,
+    consumer::{Handler, handle},
     error::chain,
-    lease::Subscription,
+    lease::{IDLE_TIMEOUT, Subscription},
     store::{to_bigint, to_smallint},
     stream::{Entry, StreamKey},
 };
@@ -37,13 +37,17 @@ impl ParkedRow {
         Self {
             subscription,
             sequence: entry.sequence,
-            aggregate: entry.aggregate().map(|(kind, id)| (kind.to_owned(), id)),
+            // PostgreSQL text cannot hold NUL.
+            aggregate: entry.aggregate().map(|(kind, id)| (without_nul(kind), id)),
             entry: serde_json::to_string(&entry.fields).unwrap_or_default(),
             reason,
-            // PostgreSQL text cannot hold NUL.
-            error: error.replace('\0', "\u{fffd}"),
+            error: without_nul(error),
         }
     }
+}
+
+fn without_nul(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
 }
 
 /// Parks one event in the transaction that moves the watermark past it.
@@ -159,10 +163,10 @@ pub(crate) async fn redrive(
 ) -> Result<Redriven, DbErr> {
     let mut redriven = Redriven { applied: 0, failed_again: false };
     // Those that cannot be read block nobody; each of them is tried once.
-    let mut after = -1;
+    let mut after = (String::new(), -1, -1);
     loop {
         let work = store.begin().await?;
-        let Some(oldest) = oldest(&work, handler.group(), aggregate, after).await? else {
+        let Some(oldest) = oldest(&work, handler.group(), aggregate, &after).await? else {
             return Ok(redriven);
         };
         let outcome = apply(&work, handler, &oldest).await;
@@ -179,7 +183,7 @@ pub(crate) async fn redrive(
                 if aggregate.is_some() {
                     return Ok(redriven);
                 }
-                after = oldest.sequence;
+                after = (oldest.service, oldest.partition, oldest.sequence);
             }
         }
     }
@@ -191,12 +195,13 @@ async fn oldest(
     work: &UnitOfWork,
     group: &str,
     aggregate: Option<Uuid>,
-    after: i64,
+    (service, partition, sequence): &(String, i16, i64),
 ) -> Result<Option<Oldest>, DbErr> {
     work.txn()
         .execute_raw(raw_sql!(
             Postgres,
-            "SELECT FROM watermark w WHERE w.consumer_group = {group} AND (w.service, w.partition) IN (
+            "SELECT set_config('idle_in_transaction_session_timeout', {IDLE_TIMEOUT}, true)
+               FROM watermark w WHERE w.consumer_group = {group} AND (w.service, w.partition) IN (
                  SELECT p.service, p.partition FROM parked_event p
                    WHERE p.consumer_group = {group} AND p.aggregate_id IS NOT DISTINCT FROM {aggregate})
                ORDER BY w.service, w.partition FOR UPDATE"
@@ -205,8 +210,9 @@ async fn oldest(
     Oldest::find_by_statement(raw_sql!(
         Postgres,
         "SELECT service, partition, sequence, entry FROM parked_event
-           WHERE consumer_group = {group} AND aggregate_id IS NOT DISTINCT FROM {aggregate} AND sequence > {after}
-           ORDER BY sequence LIMIT 1"
+           WHERE consumer_group = {group} AND aggregate_id IS NOT DISTINCT FROM {aggregate}
+             AND (service, partition, sequence) > ({service}, {partition}, {sequence})
+           ORDER BY service, partition, sequence LIMIT 1"
     ))
     .one(work.txn())
     .await
@@ -227,7 +233,7 @@ async fn apply(
     let key = StreamKey { service, partition: u16::try_from(oldest.partition).unwrap_or(0) };
     let entry = Entry { sequence: u64::try_from(oldest.sequence).unwrap_or(0), fields };
     let event = entry.decode(key).map_err(|error| ApplyError::reject("undecodable", error))?;
-    handler.handle(work, &event).await
+    handle(handler, work, &event).await
 }
 
 async fn remove(work: &UnitOfWork, group: &str, oldest: &Oldest) -> Result<(), DbErr> {
@@ -250,7 +256,7 @@ async fn note_failure(
     error: &ApplyError,
 ) -> Result<(), DbErr> {
     let Oldest { service, partition, sequence, .. } = oldest;
-    let (service, error) = (service.as_str(), chain(error).replace('\0', "\u{fffd}"));
+    let (service, error) = (service.as_str(), without_nul(&chain(error)));
     store
         .db()
         .execute_raw(raw_sql!(

@@ -3,7 +3,7 @@
 use sea_orm::{ConnectionTrait, DbErr, raw_sql};
 use shared_schemas::Event;
 
-use crate::{ApplyError, EventStore, InlineProjection, consumer::Handler};
+use crate::{ApplyError, EventStore, InlineProjection, consumer::Handler, lease::IDLE_TIMEOUT};
 
 /// Events per page of a replay.
 const PAGE: i64 = 1_000;
@@ -45,7 +45,8 @@ pub(crate) async fn from_streams(store: &EventStore, handler: &dyn Handler) -> R
     work.txn()
         .execute_raw(raw_sql!(
             Postgres,
-            "SELECT FROM watermark WHERE consumer_group = {group} ORDER BY service, partition FOR UPDATE"
+            "SELECT set_config('idle_in_transaction_session_timeout', {IDLE_TIMEOUT}, true)
+               FROM watermark WHERE consumer_group = {group} ORDER BY service, partition FOR UPDATE"
         ))
         .await?;
     empty(work.txn(), handler.tables()).await?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use fred::types::config::{ReconnectPolicy, UnresponsiveConfig};
 use fred::{
     clients::{Client, WithOptions},
+    error::{Error, ErrorKind},
     interfaces::ClientLike,
     types::{
         Builder,
@@ -12,25 +13,34 @@ use fred::{
     },
 };
 
+use crate::error::chain;
+
 /// How long a blocking read waits for news; also the longest that a shutdown waits for it.
 pub(crate) const BLOCK: Duration = Duration::from_millis(500);
 
 /// How long any other command may take.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// How long to wait for a connection to be replaced or closed.
+const RECOVERY: Duration = Duration::from_secs(1);
+
 /// A client that connects in the background and reconnects for ever. One blocking reader owns one client.
 ///
 /// # Errors
 ///
 /// If the URL is not a Redis URL.
-pub fn connect(url: &str) -> Result<Client, fred::error::Error> {
-    let config = Config::from_url(url)?;
+pub fn connect(url: &str) -> Result<Client, Error> {
+    let mut config = Config::from_url(url)?;
+    // Fail-fast would end the connection task for ever if Redis is not there at the start.
+    config.fail_fast = false;
     let client = Builder::from_config(config)
         .with_connection_config(|connection| {
             connection.connection_timeout = Duration::from_secs(2);
             connection.internal_command_timeout = Duration::from_secs(2);
             // A command repeated by the library could take effect twice.
             connection.max_command_attempts = 1;
+            // Reconnecting at the library's own pace would be a hot loop while Redis answers with errors: see `recover`.
+            connection.reconnect_errors = Vec::new();
             connection.tcp = TcpConfig { nodelay: Some(true), ..TcpConfig::default() };
             connection.unresponsive = UnresponsiveConfig {
                 max_timeout: Some(Duration::from_secs(5)),
@@ -42,9 +52,39 @@ pub fn connect(url: &str) -> Result<Client, fred::error::Error> {
         })
         .set_policy(ReconnectPolicy::new_exponential(0, 50, 2_000, 2))
         .build()?;
-    // The task ends with the client; its result is the same error that every command gets.
+    // The task ends when the client is closed; its result is the same error that every command gets.
     drop(client.connect());
     Ok(client)
+}
+
+/// Replaces a connection that has failed. After a time-out it may still hold a read that nobody waits for, and after an error
+/// such as `READONLY` or `NOAUTH` another connection may reach another server, or be let in.
+pub(crate) async fn recover(client: &Client, error: &Error) {
+    let by_this_server =
+        ["READONLY", "MASTERDOWN", "NOAUTH", "WRONGPASS", "NOPERM", "CLUSTERDOWN", "MOVED"];
+    let is_broken =
+        matches!(error.kind(), ErrorKind::Timeout | ErrorKind::IO | ErrorKind::Protocol);
+    let may_help = is_broken || by_this_server.iter().any(|word| error.details().starts_with(word));
+    // While it is down, the library replaces it by itself; asking again would only replace the replacement.
+    if !may_help || !client.is_connected() {
+        return;
+    }
+    match tokio::time::timeout(RECOVERY, client.force_reconnection()).await {
+        Ok(Ok(())) => (),
+        Ok(Err(error)) => tracing::debug!(error = chain(&error), "redis connection not replaced"),
+        Err(elapsed) => {
+            tracing::debug!(error = chain(&elapsed), "redis connection not yet replaced");
+        }
+    }
+}
+
+/// Ends the connection and its background task.
+pub(crate) async fn close(client: &Client) {
+    match tokio::time::timeout(RECOVERY, client.quit()).await {
+        Ok(Ok(())) => (),
+        Ok(Err(error)) => tracing::debug!(error = chain(&error), "redis connection not closed"),
+        Err(elapsed) => tracing::debug!(error = chain(&elapsed), "redis connection not closed"),
+    }
 }
 
 /// The client, for one command that must not be repeated by the library.

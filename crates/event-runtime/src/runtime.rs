@@ -156,7 +156,12 @@ impl Runtime {
         let relay = Relay::new(self.store.clone(), redis::connect(&self.redis_url)?);
         tasks.spawn(relay.run(shutdown.clone()));
 
-        let leases = Arc::new(Leases::new(self.store.db().clone()));
+        let partitions = usize::from(self.store.partitions());
+        let shared = self
+            .handlers
+            .iter()
+            .map(|handler| (handler.group(), handler.reads().len() * partitions));
+        let leases = Arc::new(Leases::new(self.store.db().clone(), shared.collect()));
         for handler in &self.handlers {
             let turn = Arc::new(Mutex::new(()));
             for service in handler.reads() {

@@ -1,7 +1,9 @@
 //! A database per test, on a server that all tests share.
 
-use anyhow::{Context as _, Result};
-use local_stack::process::ProcessId;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, ensure};
+use local_stack::{binaries::PostgresBinaries, process::ProcessId};
 use sea_orm::{ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, DbErr};
 use url::Url;
 
@@ -42,6 +44,29 @@ impl TestDatabase {
         admin.execute_unprepared(&format!("CREATE DATABASE {name}")).await?;
         admin.close().await?;
         Ok(Self { server, name })
+    }
+
+    /// A copy of a database, made by `pg_dump` and `psql` as an operator would move it.
+    ///
+    /// # Errors
+    ///
+    /// What the two programs say.
+    pub async fn restored_from(original: &Self) -> Result<Self> {
+        let copy = Self::create().await?;
+        let dump = tempfile::NamedTempFile::new()?;
+        let file = dump.path().to_string_lossy();
+        for (program, url) in [("pg_dump", original.url()), ("psql", copy.url())] {
+            let mut command = tokio::process::Command::new(program_of_postgres(program)?);
+            command.args(["--no-password", "--dbname", &url, "--file", &file]);
+            if program == "psql" {
+                command.args(["--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1"]);
+            }
+            let output =
+                command.output().await.with_context(|| format!("cannot start {program}"))?;
+            let errors = String::from_utf8_lossy(&output.stderr);
+            ensure!(output.status.success(), "{program}: {}", errors.trim());
+        }
+        Ok(copy)
     }
 
     /// The superuser's URL of the database.
@@ -102,6 +127,12 @@ async fn drop_database(admin: &DatabaseConnection, name: &str) -> Result<(), DbE
     let statement = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
     admin.execute_unprepared(&statement).await?;
     Ok(())
+}
+
+/// A client program, next to the server's if it is there, else from `PATH`.
+fn program_of_postgres(name: &str) -> Result<PathBuf> {
+    let beside = PostgresBinaries::locate()?.directory.join(name);
+    Ok(if beside.exists() { beside } else { name.into() })
 }
 
 /// Drops the databases of processes that are no more.

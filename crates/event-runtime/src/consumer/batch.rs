@@ -1,18 +1,17 @@
 //! Applying a batch: one transaction for all of it, and one by one when an event of it fails.
 
-use std::{collections::HashSet, panic::AssertUnwindSafe, time::Instant};
+use std::{collections::HashSet, time::Instant};
 
-use futures_util::FutureExt;
 use metrics::{counter, histogram};
 use sea_orm::{ConnectionTrait, DbErr, raw_sql};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{Consumer, owner::OwnerError};
+use super::{Consumer, handle, owner::OwnerError};
 use crate::{
-    ApplyError, RecordedEvent, UnitOfWork,
+    ApplyError, UnitOfWork,
     error::chain,
-    lease::Ownership,
+    lease::{IDLE_TIMEOUT, Ownership},
     park::{self, ParkedRow},
     redis::backoff,
     store::{to_bigint, to_smallint},
@@ -111,9 +110,13 @@ impl Consumer {
         work.commit().await?;
         drop(turn);
         ownership.watermark = last.sequence;
-        let applied = entries.len() - parked;
+        let applied = entries.len() - parked.len();
         counter!("events_handled_total", "outcome" => "applied").increment(applied as u64);
-        counter!("events_handled_total", "outcome" => "parked").increment(parked as u64);
+        counter!("events_handled_total", "outcome" => "parked").increment(parked.len() as u64);
+        for reason in parked {
+            counter!("events_parked_total", "group" => self.subscription.group, "reason" => reason)
+                .increment(1);
+        }
         Ok(Attempt::Committed)
     }
 
@@ -123,10 +126,10 @@ impl Consumer {
         ownership: &Ownership,
         entries: &[Entry],
         last: u64,
-    ) -> Result<usize, BatchError> {
+    ) -> Result<Vec<&'static str>, BatchError> {
         self.fence(work, ownership, last).await?;
         let mut blocked: HashSet<Uuid> = self.blocked(work, entries).await?;
-        let mut parked = 0;
+        let mut parked = Vec::new();
         for entry in entries {
             if let Some((_, aggregate)) = entry.aggregate()
                 && blocked.contains(&aggregate)
@@ -138,11 +141,11 @@ impl Consumer {
                     "an earlier event of this aggregate is parked",
                 );
                 park::insert(work, &row).await.map_err(ApplyError::from)?;
-                parked += 1;
+                parked.push("behind");
                 continue;
             }
             match entry.decode(self.subscription.key) {
-                Ok(event) => self.handle(work, &event).await?,
+                Ok(event) => handle(&*self.handler, work, &event).await?,
                 Err(error) => {
                     let row =
                         ParkedRow::new(self.subscription, entry, "undecodable", &chain(&error));
@@ -152,14 +155,15 @@ impl Consumer {
                         error = chain(&error), "entry parked"
                     );
                     blocked.extend(entry.aggregate().map(|(_, aggregate)| aggregate));
-                    parked += 1;
+                    parked.push("undecodable");
                 }
             }
         }
         Ok(parked)
     }
 
-    /// Moves the watermark from where this owner left it, under this owner's epoch, or finds that it may not.
+    /// Moves the watermark from where this owner left it, under this owner's epoch, or finds that it may not. If the process
+    /// is stopped after this, the database ends the transaction in time for the next owner.
     async fn fence(
         &self,
         work: &UnitOfWork,
@@ -176,7 +180,8 @@ impl Consumer {
                 Postgres,
                 "UPDATE watermark SET sequence = {to}
                    WHERE consumer_group = {group} AND service = {service} AND partition = {partition}
-                     AND sequence = {from} AND epoch = {epoch}"
+                     AND sequence = {from} AND epoch = {epoch}
+                   RETURNING set_config('idle_in_transaction_session_timeout', {IDLE_TIMEOUT}, true)"
             ))
             .await
             .map_err(ApplyError::from)?;
@@ -193,22 +198,6 @@ impl Consumer {
             entries.iter().filter_map(|entry| entry.aggregate().map(|(_, id)| id)).collect();
         let blocked = park::blocked(work.txn(), self.subscription.group, &here).await;
         Ok(blocked.map_err(ApplyError::from)?)
-    }
-
-    async fn handle(&self, work: &UnitOfWork, event: &RecordedEvent) -> Result<(), ApplyError> {
-        // A handler that panics has a bug with this event, not with the others.
-        let handled = AssertUnwindSafe(self.handler.handle(work, event)).catch_unwind().await;
-        match handled {
-            Ok(outcome) => outcome,
-            Err(panic) => {
-                let text = panic
-                    .downcast_ref::<String>()
-                    .map(String::as_str)
-                    .or_else(|| panic.downcast_ref::<&str>().copied())
-                    .unwrap_or("no message");
-                Err(ApplyError::reject("panic", format!("the handler panicked: {text}")))
-            }
-        }
     }
 
     /// Sets one event aside and moves on, in one transaction.

@@ -9,19 +9,20 @@ mod batch;
 mod group;
 mod owner;
 
-use std::{sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use fred::clients::Client;
+use futures_util::FutureExt;
 use shared_schemas::Service;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     ApplyError, EventStore, Projection, Reactor, RecordedEvent, UnitOfWork,
-    error::chain,
+    error::{chain, panic_text},
     lease::{Leases, Subscription},
-    redis::backoff,
+    redis::{backoff, close},
 };
 
 /// How often a process asks for a partition that another one holds.
@@ -34,6 +35,17 @@ pub(crate) trait Handler: Send + Sync {
     fn reads(&self) -> &'static [Service];
     fn tables(&self) -> &'static [&'static str];
     async fn handle(&self, work: &UnitOfWork, event: &RecordedEvent) -> Result<(), ApplyError>;
+}
+
+/// Calls a handler. One that panics has a bug with this event, not with the others.
+pub(crate) async fn handle(
+    handler: &dyn Handler,
+    work: &UnitOfWork,
+    event: &RecordedEvent,
+) -> Result<(), ApplyError> {
+    AssertUnwindSafe(handler.handle(work, event)).catch_unwind().await.unwrap_or_else(|panic| {
+        Err(ApplyError::reject("panic", format!("the handler panicked: {}", panic_text(&*panic))))
+    })
 }
 
 pub(crate) struct ProjectionHandler<P>(pub(crate) P);
@@ -128,5 +140,6 @@ impl Consumer {
                 () = tokio::time::sleep(pause) => (),
             }
         }
+        close(&self.redis).await;
     }
 }

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use fred::interfaces::ClientLike;
 use metrics::{counter, gauge};
 use sea_orm::DbErr;
 use tokio_util::sync::CancellationToken;
@@ -12,7 +11,13 @@ use super::{
     batch::Applied,
     group::{Group, is_gone},
 };
-use crate::{error::chain, lease::Ownership, redis::backoff, relay::last_sequence, stream::Entry};
+use crate::{
+    error::chain,
+    lease::Ownership,
+    redis::{backoff, recover},
+    relay::last_sequence,
+    stream::Entry,
+};
 
 /// How often a busy owner reports its lag.
 const OBSERVE: Duration = Duration::from_secs(1);
@@ -71,22 +76,14 @@ impl Consumer {
                     }
                 }
             }
-            self.reconnect_after(&error).await;
+            if let OwnerError::Redis(cause) = &error {
+                recover(&self.redis, cause).await;
+            }
             tokio::select! {
                 () = stop.cancelled() => (),
                 () = lost.cancelled() => (),
                 () = tokio::time::sleep(backoff(failures)) => (),
             }
-        }
-    }
-
-    /// After a time-out the connection may still hold a read that nobody waits for: it is replaced.
-    async fn reconnect_after(&self, error: &OwnerError) {
-        if let OwnerError::Redis(cause) = error
-            && matches!(cause.kind(), fred::error::ErrorKind::Timeout | fred::error::ErrorKind::IO)
-            && let Err(error) = self.redis.force_reconnection().await
-        {
-            tracing::debug!(error = chain(&error), "reconnecting");
         }
     }
 

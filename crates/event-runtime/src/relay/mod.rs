@@ -25,8 +25,8 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     EventStore, RuntimeError,
     error::chain,
-    redis::{backoff, once},
-    stream::{FIELDS, StreamKey, encode},
+    redis::{backoff, close, once, recover},
+    stream::{Entry, FIELDS, StreamKey, encode},
 };
 
 const SCRIPT: &str = include_str!("publish.lua");
@@ -43,13 +43,16 @@ pub struct Relay {
     redis: Client,
     /// What the relay believes to be the last sequence number of each stream; `None` when it does not know.
     cursors: Vec<Option<u64>>,
+    /// The last one it knew, for the count of what Redis has lost.
+    seen: Vec<u64>,
 }
 
 impl Relay {
     /// A relay over its own Redis client.
     pub fn new(store: EventStore, redis: Client) -> Self {
         let cursors = vec![None; usize::from(store.partitions())];
-        Self { store, redis, cursors }
+        let seen = vec![0; usize::from(store.partitions())];
+        Self { store, redis, cursors, seen }
     }
 
     /// Publishes until told to stop.
@@ -75,6 +78,9 @@ impl Relay {
                         );
                     }
                     self.forget();
+                    if let RuntimeError::Redis(cause) = &error {
+                        recover(&self.redis, cause).await;
+                    }
                     backoff(failures)
                 }
             };
@@ -87,6 +93,7 @@ impl Relay {
                 () = tokio::time::sleep(pause) => self.forget(),
             }
         }
+        close(&self.redis).await;
     }
 
     /// Doubts every cursor, so that the next round asks the streams. An idle stream that was emptied is noticed this way.
@@ -102,17 +109,19 @@ impl Relay {
     pub async fn publish_all(&mut self) -> Result<usize, RuntimeError> {
         let mut published = 0;
         for partition in 0..self.store.partitions() {
+            let key = StreamKey { service: self.store.service(), partition };
+            // First, because a store that has lost its past must not give the same numbers to other events.
+            let cursor = self.cursor(key).await?;
             sequencer::sequence(&self.store, partition, BATCH).await?;
-            published += self.publish(partition).await?;
+            published += self.publish(key, cursor).await?;
         }
         sequencer::observe(&self.store).await?;
         Ok(published)
     }
 
     /// Brings one stream up to the store.
-    async fn publish(&mut self, partition: u16) -> Result<usize, RuntimeError> {
-        let key = StreamKey { service: self.store.service(), partition };
-        let mut cursor = self.cursor(key).await?;
+    async fn publish(&mut self, key: StreamKey, mut cursor: u64) -> Result<usize, RuntimeError> {
+        let partition = key.partition;
         let mut published = 0;
         loop {
             let events = self.store.published_after(partition, cursor, BATCH).await?;
@@ -148,26 +157,46 @@ impl Relay {
         if let Some(Some(cursor)) = self.cursors.get(usize::from(key.partition)) {
             return Ok(*cursor);
         }
-        let last = last_sequence(&self.redis, key).await?;
+        let tail = tail(&self.redis, key).await?;
+        let agreed = self.agree(key, &tail).await;
+        gauge!("events_relay_paused", "reason" => "store_diverged").set(if agreed.is_ok() {
+            0.0
+        } else {
+            1.0
+        });
+        agreed?;
+        let seen = self.seen.get(usize::from(key.partition)).copied().unwrap_or(0);
+        counter!("events_republished_total").increment(seen.saturating_sub(tail.sequence));
+        self.remember(key.partition, tail.sequence);
+        Ok(tail.sequence)
+    }
+
+    /// Makes sure that the end of the stream is an event that the store knows, at the place where it knows it.
+    async fn agree(&self, key: StreamKey, tail: &Tail) -> Result<(), RuntimeError> {
         let head = sequencer::head(&self.store, key.partition).await?;
-        if last > head {
-            gauge!("events_relay_paused", "reason" => "store_behind_stream").set(1.0);
+        if tail.sequence > head {
             return Err(RuntimeError::StoreBehindStream {
                 key: key.to_string(),
-                stream: last,
+                stream: tail.sequence,
                 store: head,
             });
         }
-        if last < head {
-            counter!("events_republished_total").increment(head - last);
+        let Some(streamed) = &tail.event_id else { return Ok(()) };
+        let before = tail.sequence.saturating_sub(1);
+        let stored = self.store.published_after(key.partition, before, 1).await?;
+        if stored.first().is_some_and(|stored| stored.id.to_string() == *streamed) {
+            Ok(())
+        } else {
+            Err(RuntimeError::StoreDiverged { key: key.to_string(), sequence: tail.sequence })
         }
-        self.remember(key.partition, last);
-        Ok(last)
     }
 
     fn remember(&mut self, partition: u16, cursor: u64) {
         if let Some(slot) = self.cursors.get_mut(usize::from(partition)) {
             *slot = Some(cursor);
+        }
+        if let Some(seen) = self.seen.get_mut(usize::from(partition)) {
+            *seen = cursor;
         }
     }
 
@@ -182,28 +211,47 @@ impl Relay {
     }
 }
 
+/// The end of a stream.
+struct Tail {
+    /// The last sequence number ever written; 0 if there is no stream.
+    sequence: u64,
+    /// The event at that place, if it is still there.
+    event_id: Option<String>,
+}
+
+async fn tail(redis: &Client, key: StreamKey) -> Result<Tail, fred::error::Error> {
+    let mut tail = Tail { sequence: 0, event_id: None };
+    let info: Result<Value, _> = redis.xinfo_stream(key.to_string(), false, None).await;
+    let info = match info {
+        Ok(info) => info,
+        Err(error) if error.details().contains("no such key") => return Ok(tail),
+        Err(error) => return Err(error),
+    };
+    let Value::Array(fields) = info else { return Ok(tail) };
+    let mut fields = fields.into_iter();
+    let mut entry = None;
+    while let (Some(name), Some(value)) = (fields.next(), fields.next()) {
+        match name.as_str().as_deref() {
+            Some("last-generated-id") => {
+                let id = value.into_string().unwrap_or_default();
+                let sequence = id.split_once('-').and_then(|(sequence, _)| sequence.parse().ok());
+                tail.sequence = sequence.unwrap_or(0);
+            }
+            Some("last-entry") => entry = Entry::parse(value),
+            _ => (),
+        }
+    }
+    tail.event_id = entry
+        .filter(|entry| entry.sequence == tail.sequence)
+        .and_then(|entry| entry.fields?.remove("i"));
+    Ok(tail)
+}
+
 /// The last sequence number ever written to a stream; 0 if there is no stream.
 ///
 /// # Errors
 ///
 /// If Redis does not answer.
 pub async fn last_sequence(redis: &Client, key: StreamKey) -> Result<u64, fred::error::Error> {
-    let info: Result<Value, _> = redis.xinfo_stream(key.to_string(), false, None).await;
-    let info = match info {
-        Ok(info) => info,
-        Err(error) if error.details().contains("no such key") => return Ok(0),
-        Err(error) => return Err(error),
-    };
-    let Value::Array(fields) = info else { return Ok(0) };
-    let mut fields = fields.into_iter();
-    while let (Some(name), Some(value)) = (fields.next(), fields.next()) {
-        if name.as_str().as_deref() == Some("last-generated-id") {
-            let id = value.into_string().unwrap_or_default();
-            return Ok(id
-                .split_once('-')
-                .and_then(|(sequence, _)| sequence.parse().ok())
-                .unwrap_or(0));
-        }
-    }
-    Ok(0)
+    Ok(tail(redis, key).await?.sequence)
 }

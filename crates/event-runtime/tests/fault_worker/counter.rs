@@ -1,0 +1,108 @@
+//! A small domain that makes every lost, repeated or misordered effect visible.
+
+use async_trait::async_trait;
+use event_runtime::{Aggregate, ApplyError, Projection, RecordedEvent};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, raw_sql};
+use serde::{Deserialize, Serialize};
+use shared_schemas::{Event, Service};
+
+/// The handler waits for the advisory lock of this number before it goes on.
+pub(crate) const LOCKED: i64 = 1_000;
+/// The handler rejects this amount until the table `repaired` has a row.
+pub(crate) const POISON: i64 = 1_013;
+/// The handler panics at this amount until the table `repaired` has a row.
+pub(crate) const PANIC: i64 = 1_666;
+
+/// The consumer group of [`Tally`].
+pub(crate) const GROUP: &str = "engagement.tally";
+
+/// A fact about one counter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", content = "data")]
+pub(crate) enum CounterEvent {
+    /// Public.
+    #[serde(rename = "counter.added.v1")]
+    Added { amount: i64 },
+    /// Private to its service.
+    #[serde(rename = "counter.labelled.v1")]
+    Labelled { label: String },
+}
+
+impl Event for CounterEvent {
+    const CATEGORY: &'static str = "counter";
+    const SERVICE: Service = Service::Post;
+
+    fn is_public(&self) -> bool {
+        matches!(self, Self::Added { .. })
+    }
+}
+
+/// The state behind the facts.
+#[derive(Default)]
+pub(crate) struct Counter {
+    pub(crate) total: i64,
+}
+
+impl Aggregate for Counter {
+    type Id = uuid::Uuid;
+    type Event = CounterEvent;
+
+    fn evolve(self, event: &CounterEvent) -> Self {
+        match event {
+            CounterEvent::Added { amount } => Self { total: self.total + amount },
+            CounterEvent::Labelled { .. } => self,
+        }
+    }
+}
+
+/// Totals per counter, and a log without any constraint in which a second effect or a wrong order would stay visible.
+pub(crate) struct Tally;
+
+#[async_trait]
+impl Projection for Tally {
+    fn group(&self) -> &'static str {
+        GROUP
+    }
+
+    fn reads(&self) -> &'static [Service] {
+        &[Service::Post]
+    }
+
+    fn tables(&self) -> &'static [&'static str] {
+        &["tally", "tally_log"]
+    }
+
+    async fn apply(
+        &self,
+        txn: &DatabaseTransaction,
+        event: &RecordedEvent,
+    ) -> Result<(), ApplyError> {
+        let Some(recorded) = event.open::<CounterEvent>()? else { return Ok(()) };
+        let CounterEvent::Added { amount } = recorded.event else { return Ok(()) };
+        let (id, version) = (recorded.aggregate_id, recorded.version.0);
+        txn.execute_raw(raw_sql!(
+            Postgres,
+            "INSERT INTO tally_log (counter_id, version, amount) VALUES ({id}, {version}, {amount})"
+        ))
+        .await?;
+        txn.execute_raw(raw_sql!(
+            Postgres,
+            "INSERT INTO tally (counter_id, total, version) VALUES ({id}, {amount}, {version})
+               ON CONFLICT (counter_id) DO UPDATE
+                 SET total = tally.total + EXCLUDED.total, version = EXCLUDED.version"
+        ))
+        .await?;
+        if amount == LOCKED {
+            txn.execute_raw(raw_sql!(Postgres, "SELECT pg_advisory_xact_lock({LOCKED})")).await?;
+        }
+        if amount == POISON || amount == PANIC {
+            let repaired = raw_sql!(Postgres, "SELECT FROM repaired LIMIT 1");
+            let is_repaired = txn.query_one_raw(repaired).await?.is_some();
+            assert!(is_repaired || amount != PANIC, "amount {PANIC} is not repaired");
+            if !is_repaired {
+                return Err(ApplyError::reject("refused", format!("amount {POISON}")));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,146 @@
+//! Jobs: once per key, again after a failure, never in the way of others.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use event_runtime::{EventStore, Job, JobOutcome, JobWorker, RuntimeBuilder};
+use sea_orm::ConnectionTrait;
+use test_kit::eventually;
+
+use crate::world::{LIMIT, Node, World};
+
+/// Remembers how often each key was tried, and does what the key says.
+#[derive(Clone, Default)]
+struct Errands(Arc<Mutex<HashMap<String, i32>>>);
+
+impl Errands {
+    fn attempts(&self, key: &str) -> i32 {
+        self.0.lock().unwrap().get(key).copied().unwrap_or(0)
+    }
+}
+
+#[async_trait]
+impl JobWorker for Errands {
+    fn kind(&self) -> &'static str {
+        "errand"
+    }
+
+    fn max_attempts(&self) -> i32 {
+        2
+    }
+
+    async fn run(&self, job: &Job) -> JobOutcome {
+        let attempt = {
+            let mut attempts = self.0.lock().unwrap();
+            let attempt = attempts.entry(job.key.clone()).or_default();
+            *attempt += 1;
+            *attempt
+        };
+        assert_eq!(job.payload, serde_json::json!({ "of": job.key }));
+        match job.key.as_str() {
+            "fails-once" | "fails-always" if attempt == 1 => JobOutcome::Retry("not yet".into()),
+            "fails-always" => JobOutcome::Retry("never".into()),
+            "is-hopeless" => JobOutcome::Fail("hopeless".into()),
+            "panics-once" => {
+                assert!(attempt > 1, "a bug");
+                JobOutcome::Done
+            }
+            _ => JobOutcome::Done,
+        }
+    }
+}
+
+async fn ask(store: &EventStore, keys: &[&str]) {
+    let work = store.begin().await.unwrap();
+    for key in keys {
+        work.enqueue("errand", key, &serde_json::json!({ "of": key })).await.unwrap();
+    }
+    work.commit().await.unwrap();
+}
+
+async fn state(world: &World, key: &str) -> (String, i32, String) {
+    let row = world
+        .db
+        .query_one_raw(sea_orm::raw_sql!(
+            Postgres,
+            "SELECT state, attempts, coalesce(last_error, '') AS error FROM job WHERE key = {key}"
+        ))
+        .await
+        .unwrap()
+        .unwrap();
+    let state = row.try_get("", "state").unwrap();
+    (state, row.try_get("", "attempts").unwrap(), row.try_get("", "error").unwrap())
+}
+
+#[tokio::test]
+async fn a_job_is_done_once_per_key_and_tried_again_after_a_failure() {
+    let world = World::new(1).await;
+    let store = world.engagement(&world.engagement_url).await;
+    let errands = Errands::default();
+    let builder = RuntimeBuilder::new(store.clone(), world.redis.url()).worker(errands.clone());
+    let node = Node::start(builder.build());
+
+    let keys = ["works", "panics-once", "fails-once", "fails-always", "is-hopeless", "works-too"];
+    ask(&store, &keys).await;
+    ask(&store, &keys).await;
+    let open = "SELECT count(*) FROM engagement.job WHERE state = 'ready'";
+    eventually(LIMIT, || async { world.number(open).await.unwrap() == 0 }).await;
+    ask(&store, &keys).await;
+    ask(&store, &["last"]).await;
+    eventually(LIMIT, || async { errands.attempts("last") == 1 }).await;
+
+    let attempts = keys.map(|key| errands.attempts(key));
+    assert_eq!(attempts, [1, 2, 2, 2, 1, 1]);
+    for recovered in ["fails-once", "panics-once"] {
+        assert_eq!(state(&world, recovered).await, ("done".to_owned(), 2, String::new()));
+    }
+    assert_eq!(state(&world, "fails-always").await, ("failed".to_owned(), 2, "never".to_owned()));
+    assert_eq!(state(&world, "is-hopeless").await, ("failed".to_owned(), 1, "hopeless".to_owned()));
+    // What a finished job was about is forgotten.
+    let kept = "SELECT count(*) FROM engagement.job WHERE state = 'done' AND payload <> '{}'";
+    assert_eq!(world.number(kept).await.unwrap(), 0);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_job_of_a_rolled_back_decision_is_never_done() {
+    let world = World::new(1).await;
+    let store = world.engagement(&world.engagement_url).await;
+    let errands = Errands::default();
+    let builder = RuntimeBuilder::new(store.clone(), world.redis.url()).worker(errands.clone());
+    let node = Node::start(builder.build());
+    let work = store.begin().await.unwrap();
+    work.enqueue("errand", "undone", &serde_json::json!({})).await.unwrap();
+    work.rollback().await.unwrap();
+
+    ask(&store, &["done"]).await;
+    eventually(LIMIT, || async { errands.attempts("done") == 1 }).await;
+    assert_eq!(errands.attempts("undone"), 0);
+    node.stop().await;
+}
+
+/// A worker that was killed after it took a job: the claim ends, and another worker does the job.
+#[tokio::test]
+async fn a_job_whose_worker_died_is_done_by_another_when_its_claim_ends() {
+    let world = World::new(1).await;
+    let store = world.engagement(&world.engagement_url).await;
+    let errands = Errands::default();
+    ask(&store, &["claimed", "free"]).await;
+    let claim =
+        "UPDATE job SET attempts = 1, run_at = now() + interval '60 s' WHERE key = 'claimed'";
+    world.db.execute_unprepared(claim).await.unwrap();
+    let builder = RuntimeBuilder::new(store.clone(), world.redis.url()).worker(errands.clone());
+    let node = Node::start(builder.build());
+    eventually(LIMIT, || async { errands.attempts("free") == 1 }).await;
+    assert_eq!(errands.attempts("claimed"), 0);
+
+    let later = "UPDATE job SET run_at = now() - interval '1 s' WHERE key = 'claimed'";
+    world.db.execute_unprepared(later).await.unwrap();
+    eventually(Duration::from_secs(5), || async { errands.attempts("claimed") == 1 }).await;
+    assert_eq!(state(&world, "claimed").await.1, 2);
+    node.stop().await;
+}

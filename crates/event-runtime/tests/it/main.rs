@@ -1,0 +1,20 @@
+//! What the runtime promises, on real processes that are killed, stopped, cut off and emptied.
+//!
+//! Tests name the row of the failure matrix that they show (F1 ...). The oracle is always the same: the events in the store,
+//! each published once in order, each in effect once in order.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod broadcast;
+mod consumer;
+#[path = "../fault_worker/counter.rs"]
+mod counter;
+mod job;
+mod park;
+mod postgres_faults;
+mod process;
+mod reactor;
+mod rebuild;
+mod redis_faults;
+mod relay;
+mod store;
+mod world;
