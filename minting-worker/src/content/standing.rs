@@ -119,7 +119,7 @@ mod tests {
         };
         let hidden = CommentEvent::Hidden { post_id, author_id: ANNA, case_id: CASE };
         let restored = CommentEvent::Restored { post_id, author_id: ANNA, case_id: CASE };
-        let deleted = CommentEvent::Deleted { post_id, author_id: ANNA };
+        let deleted = CommentEvent::Deleted { post_id, author_id: ANNA, was_hidden: false };
         let is_mintable = |events: &[&CommentEvent]| {
             let known = events.iter().fold(None, |known, event| after_comment(known, event));
             known.is_some_and(|standing| standing.is_mintable())
