@@ -10,7 +10,7 @@ pub mod settings;
 use std::{process::ExitCode, sync::Arc};
 
 use event_runtime::Streams;
-use service_kit::{Definition, Host, Parts, docs, sql_migrations};
+use service_kit::{Definition, Host, Parts, sql_migrations};
 use shared_schemas::{Service, moderation::CaseEvent};
 
 use crate::{
@@ -46,7 +46,6 @@ fn build(host: &Host<Config>) -> Parts {
     let analyser = Arc::clone(&host.config.analyser);
     Parts::new(host)
         .api(CaseApi { cases: cases.clone() }, TITLE, DESCRIPTION)
-        .document(|document| docs::offer_password_form(document, "/api/v1/auth/token"))
         .sweep(ForgetActivity)
         .runtime(|runtime| {
             runtime

@@ -141,7 +141,7 @@ impl Case {
     /// case unless the decider has others.
     ///
     /// What its service has hidden or shown already, perhaps because of another case, will not be hidden or shown again: such
-    /// a decision is confirmed with the same breath.
+    /// a decision is confirmed at once.
     ///
     /// # Errors
     ///
@@ -154,7 +154,7 @@ impl Case {
         visibility: Visibility,
     ) -> Result<Vec<CaseEvent>, CaseError> {
         let Self::Open(case) = self else { return Err(CaseError::NotFound) };
-        if !case.state.allows(decision, visibility)? {
+        if !changes(case.state, decision, visibility)? {
             return Ok(vec![]);
         }
         let decided = CaseEvent::Decided {
@@ -195,36 +195,36 @@ impl Case {
     }
 }
 
-/// Which decisions follow from a state.
-trait Allows {
-    /// Whether the decision changes anything.
-    fn allows(self, decision: Decision, visibility: Visibility) -> Result<bool, CaseError>;
-}
-
-impl Allows for CaseState {
-    fn allows(self, decision: Decision, visibility: Visibility) -> Result<bool, CaseError> {
-        match (decision, self) {
-            (Decision::Delete, Self::Opened | Self::Dismissed | Self::RestoreConfirmed)
-            | (Decision::Dismiss, Self::Opened) => Ok(true),
-            (Decision::Delete, Self::DeleteRequested | Self::DeleteConfirmed)
-            | (Decision::Dismiss, Self::Dismissed)
-            | (Decision::Restore, Self::RestoreRequested | Self::RestoreConfirmed) => Ok(false),
-            (Decision::Delete, Self::RestoreRequested) => Err(CaseError::RestorePending),
-            (
-                Decision::Dismiss,
-                Self::DeleteRequested
-                | Self::DeleteConfirmed
-                | Self::RestoreRequested
-                | Self::RestoreConfirmed,
-            ) => Err(CaseError::NothingToDismiss),
-            (Decision::Restore, Self::Opened | Self::Dismissed) => Err(CaseError::NothingToRestore),
-            (Decision::Restore, Self::DeleteRequested | Self::DeleteConfirmed) => {
-                match visibility {
-                    Visibility::Gone => Err(CaseError::ContentGone),
-                    Visibility::Visible | Visibility::Hidden => Ok(true),
-                }
-            }
+/// Whether a decision changes anything about a case in some state.
+fn changes(
+    state: CaseState,
+    decision: Decision,
+    visibility: Visibility,
+) -> Result<bool, CaseError> {
+    use CaseState::{
+        DeleteConfirmed, DeleteRequested, Dismissed, Opened, RestoreConfirmed, RestoreRequested,
+    };
+    match (decision, state) {
+        (Decision::Delete, Opened | Dismissed | RestoreConfirmed) | (Decision::Dismiss, Opened) => {
+            Ok(true)
         }
+        (Decision::Delete, DeleteRequested | DeleteConfirmed)
+        | (Decision::Dismiss, Dismissed)
+        | (Decision::Restore, RestoreRequested | RestoreConfirmed) => Ok(false),
+        // What is gone is never confirmed to be back.
+        (Decision::Delete, RestoreRequested) => match visibility {
+            Visibility::Gone => Ok(true),
+            Visibility::Visible | Visibility::Hidden => Err(CaseError::RestorePending),
+        },
+        (
+            Decision::Dismiss,
+            DeleteRequested | DeleteConfirmed | RestoreRequested | RestoreConfirmed,
+        ) => Err(CaseError::NothingToDismiss),
+        (Decision::Restore, Opened | Dismissed) => Err(CaseError::NothingToRestore),
+        (Decision::Restore, DeleteRequested | DeleteConfirmed) => match visibility {
+            Visibility::Gone => Err(CaseError::ContentGone),
+            Visibility::Visible | Visibility::Hidden => Ok(true),
+        },
     }
 }
 
@@ -402,6 +402,15 @@ mod tests {
             case.decide(Decision::Restore, None, moderator(), Visibility::Gone),
             Err(CaseError::ContentGone)
         );
+    }
+
+    #[test]
+    fn a_restoration_that_cannot_come_any_more_can_be_given_up() {
+        let case = Given::opened().decided(Decision::Delete).decided(Decision::Restore).case();
+
+        let events = case.decide(Decision::Delete, None, moderator(), Visibility::Gone).unwrap();
+
+        assert_eq!(events.last(), Some(&CaseEvent::DeleteConfirmed {}));
     }
 
     #[test]

@@ -45,7 +45,7 @@ pub struct CaseView {
 
 /// What a case is about.
 #[derive(Clone, Debug, Object)]
-#[oai(rename = "Subject")]
+#[oai(rename = "CaseSubject")]
 pub struct SubjectView {
     /// What it is.
     pub kind: SubjectKind,
@@ -57,7 +57,7 @@ pub struct SubjectView {
 
 /// What content is.
 #[derive(Clone, Copy, Debug, Enum)]
-#[oai(rename_all = "SCREAMING_SNAKE_CASE")]
+#[oai(rename = "CaseSubjectKind", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum SubjectKind {
     /// A post.
     Post,

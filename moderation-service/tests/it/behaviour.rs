@@ -5,11 +5,11 @@ use moderation_service::{
     screening::{Behaviour, Verdict},
 };
 use shared_schemas::{
-    Service, UserId,
+    UserId,
     moderation::{ModerationReason, Subject},
     user::UserEvent,
 };
-use test_kit::{eventually, stream_key};
+use test_kit::eventually;
 use uuid::Uuid;
 
 use crate::support::{AUTHOR, SOON, World, edited, noon};
@@ -63,8 +63,8 @@ async fn a_text_that_is_published_again_and_again_is_held() {
     let world = World::start().await;
     // One partition, so that they are screened in this order.
     for number in 0..4_u8 {
-        let body = format!("My cat, WHO is {} lovely, wants followers", "very ".repeat(1));
-        world.post_at(10 + 2 * u128::from(number), &body, noon(60 * i64::from(number))).await;
+        let body = "My cat, WHO is very lovely, wants followers";
+        world.post_at(10 + 2 * u128::from(number), body, noon(60 * i64::from(number))).await;
     }
 
     let fifth = world.post_at(20, "my cat who is very lovely wants followers!!!", noon(300)).await;
@@ -140,24 +140,4 @@ async fn activity_is_forgotten_two_days_later_by_the_time_of_events() {
     let left =
         world.column("SELECT subject_id::text FROM author_activity ORDER BY occurred_at").await;
     assert_eq!(left, [12, 14].map(|number| Uuid::from_u128(number).to_string()));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn screenings_are_never_published() {
-    let world = World::start().await;
-    let post = world.post(10, crate::support::INSULT).await;
-    let case = world.case(Subject::Post(post)).await;
-    let id: Uuid = case["id"].as_str().unwrap().parse().unwrap();
-
-    let stream = stream_key(Service::Moderation, world.publisher.partition_of(id));
-    let published: Vec<fred::types::Value> = eventually(SOON, || async {
-        let entries: Vec<fred::types::Value> =
-            world.redis.command(&["XRANGE", &stream, "-", "+"]).await.unwrap();
-        if entries.is_empty() { Err("nothing published") } else { Ok(entries) }
-    })
-    .await;
-
-    let published = format!("{published:?}");
-    assert!(published.contains("case.opened.v1"), "{published}");
-    assert!(!published.contains("screening"), "{published}");
 }

@@ -2,10 +2,11 @@
 
 use event_runtime::runtime::Rebuilt;
 use sea_orm::ConnectionTrait;
-use shared_schemas::moderation::Subject;
+use shared_schemas::{Service, moderation::Subject};
+use test_kit::{eventually, stream_key};
 use uuid::Uuid;
 
-use crate::support::{INSULT, THREAT, World, published};
+use crate::support::{INSULT, SOON, THREAT, World, published};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_forgot_everything_and_got_it_again_opens_no_second_case() {
@@ -70,15 +71,7 @@ async fn an_event_of_a_newer_version_is_parked_and_others_are_screened() {
     let nobody = shared_schemas::envelope::Metadata::default();
     world
         .publisher
-        .publish_raw(
-            shared_schemas::Service::Post,
-            "post",
-            id,
-            1,
-            &raw,
-            &nobody,
-            crate::support::noon(0),
-        )
+        .publish_raw(Service::Post, "post", id, 1, &raw, &nobody, crate::support::noon(0))
         .await
         .unwrap();
     let later = world.post(12, INSULT).await;
@@ -91,4 +84,24 @@ async fn an_event_of_a_newer_version_is_parked_and_others_are_screened() {
         )
         .await;
     assert!(parked.contains(&"moderation.screen".to_owned()), "{parked:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn screenings_are_never_published() {
+    let world = World::start().await;
+    let post = world.post(10, INSULT).await;
+    let case = world.case(Subject::Post(post)).await;
+    let id: Uuid = case["id"].as_str().unwrap().parse().unwrap();
+
+    let stream = stream_key(Service::Moderation, world.publisher.partition_of(id));
+    let published: Vec<fred::types::Value> = eventually(SOON, || async {
+        let entries: Vec<fred::types::Value> =
+            world.redis.command(&["XRANGE", &stream, "-", "+"]).await.unwrap();
+        if entries.is_empty() { Err("nothing published") } else { Ok(entries) }
+    })
+    .await;
+
+    let published = format!("{published:?}");
+    assert!(published.contains("case.opened.v1"), "{published}");
+    assert!(!published.contains("screening"), "{published}");
 }

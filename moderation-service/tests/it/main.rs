@@ -1,6 +1,6 @@
 //! The moderation service over HTTP, on a real PostgreSQL and a real Redis.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod behaviour;
 mod decision;
