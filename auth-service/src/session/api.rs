@@ -1,0 +1,254 @@
+//! The endpoints of sessions.
+
+use chrono::{DateTime, Utc};
+use poem::{http::StatusCode, web::Data};
+use poem_openapi::{
+    ApiResponse, Object, OpenApi,
+    payload::{Form, Json},
+    types::{Example, Password as Secret},
+};
+use serde::Deserialize;
+use service_kit::{
+    Caller, Problem, caller::RequestContext, problem::ProblemDetails, trust::ACCESS_TOKEN_SECONDS,
+};
+use shared_schemas::{SessionId, UserId, session::RevocationReason, user::Role};
+
+use super::sign_in::{Grant, SignInError};
+use crate::{
+    Tag,
+    accounts::Accounts,
+    credential::{api::throttled, password::Password},
+};
+
+/// The endpoints.
+pub struct SessionApi {
+    /// What they work with.
+    pub accounts: Accounts,
+}
+
+/// An address and its password.
+#[derive(Object)]
+#[oai(example, deny_unknown_fields)]
+struct SignInRequest {
+    /// The address of a verified account.
+    #[oai(validator(min_length = 1, max_length = 254))]
+    email: String,
+    /// Its password.
+    #[oai(validator(min_length = 1, max_length = 256))]
+    password: Secret,
+}
+
+impl Example for SignInRequest {
+    fn example() -> Self {
+        Self {
+            email: "ada@example.com".to_owned(),
+            password: Secret("copper lantern drifts north".to_owned()),
+        }
+    }
+}
+
+/// The password form of OAuth 2.0 (RFC 6749 §4.3.2).
+#[derive(Object, Deserialize)]
+struct PasswordForm {
+    /// `password`, if present.
+    grant_type: Option<String>,
+    /// The e-mail address.
+    username: String,
+    /// The password.
+    password: String,
+    /// Ignored: an access token is for everything its owner may do.
+    #[oai(default)]
+    #[serde(default)]
+    scope: Option<String>,
+    /// Ignored: there are no clients to tell apart.
+    #[serde(default)]
+    client_id: Option<String>,
+    /// Ignored, as `client_id`.
+    #[serde(default)]
+    client_secret: Option<String>,
+}
+
+/// A refresh token.
+#[derive(Object)]
+#[oai(deny_unknown_fields)]
+struct RefreshRequest {
+    /// The newest one of the session.
+    #[oai(validator(min_length = 1, max_length = 256))]
+    refresh_token: Secret,
+}
+
+/// What a client needs to act for a person.
+#[derive(Object)]
+struct Tokens {
+    /// Put it into the `Authorization` header of requests, after `Bearer`.
+    access_token: String,
+    /// `Bearer`.
+    token_type: String,
+    /// Seconds for which the access token is good.
+    expires_in: i64,
+    /// Good once, within seven days, for the next pair of tokens.
+    refresh_token: String,
+}
+
+impl From<Grant> for Tokens {
+    fn from(grant: Grant) -> Self {
+        Self {
+            access_token: grant.access_token,
+            token_type: "Bearer".to_owned(),
+            expires_in: ACCESS_TOKEN_SECONDS,
+            refresh_token: grant.refresh_token,
+        }
+    }
+}
+
+/// What an access token says.
+#[derive(Object)]
+struct TokenDescription {
+    /// Whose it is.
+    user_id: UserId,
+    /// The session it belongs to.
+    session_id: SessionId,
+    /// What its owner may do.
+    roles: Vec<Role>,
+    /// Until when it is good.
+    expires_at: DateTime<Utc>,
+}
+
+#[derive(ApiResponse)]
+enum SignedIn {
+    /// The person is signed in.
+    #[oai(status = 200)]
+    Tokens(Json<Tokens>),
+    /// Too many failures.
+    #[oai(status = 429, content_type = "application/problem+json")]
+    Throttled(
+        Json<ProblemDetails>,
+        /// Seconds until the next attempt.
+        #[oai(header = "Retry-After")]
+        u64,
+    ),
+}
+
+#[derive(ApiResponse)]
+enum SignedOut {
+    /// The session has ended.
+    #[oai(status = 204)]
+    Done,
+}
+
+#[OpenApi(prefix_path = "/auth", tag = "Tag::Sessions")]
+impl SessionApi {
+    /// Sign in
+    ///
+    /// Begins a session. Fails with 400 for a malformed request, 401 `invalid-credentials` if the address is unknown or not
+    /// verified, the password another one or the account banned, all alike; 429 after ten failures within ten minutes, and 503
+    /// while too many others sign in.
+    #[oai(path = "/signin", method = "post", operation_id = "signIn")]
+    async fn sign_in(
+        &self,
+        context: Data<&RequestContext>,
+        request: Json<SignInRequest>,
+    ) -> Result<SignedIn, Problem> {
+        self.begin(&request.email, &request.password, &context).await
+    }
+
+    /// Sign in with the OAuth 2.0 password form
+    ///
+    /// The same as `signin`, in the form that API tools send (RFC 6749 §4.3.2); `username` is the e-mail address. Fails as
+    /// `signin` does, and with 400 for another `grant_type`.
+    #[oai(path = "/token", method = "post", operation_id = "signInWithForm")]
+    async fn sign_in_with_form(
+        &self,
+        context: Data<&RequestContext>,
+        request: Form<PasswordForm>,
+    ) -> Result<SignedIn, Problem> {
+        if request.grant_type.as_ref().is_some_and(|grant_type| grant_type != "password") {
+            return Err(Problem::bad_request(
+                "unsupported-grant-type",
+                "the only grant_type is password",
+            ));
+        }
+        self.begin(&request.username, &request.password, &context).await
+    }
+
+    /// Continue a session
+    ///
+    /// Exchanges a refresh token for the next pair of tokens. A repetition within ten seconds, for a client that lost the
+    /// answer, gets the same refresh token. Any later use of a token that was used ends the session, since two parties hold
+    /// it. Fails with 400 for a malformed request and 401 `invalid-refresh-token`.
+    #[oai(path = "/refresh", method = "post", operation_id = "refresh")]
+    async fn refresh(
+        &self,
+        context: Data<&RequestContext>,
+        request: Json<RefreshRequest>,
+    ) -> Result<Json<Tokens>, Problem> {
+        let grant = self.accounts.refresh(&request.refresh_token, context.metadata()).await?;
+        Ok(Json(grant.into()))
+    }
+
+    /// Sign out
+    ///
+    /// Ends the session of the access token everywhere, within a second. Fails with 401 without a token.
+    #[oai(path = "/signout", method = "post", operation_id = "signOut")]
+    async fn sign_out(&self, caller: Caller) -> Result<SignedOut, Problem> {
+        let work = self.accounts.store().begin().await?;
+        let reason = RevocationReason::SignedOut;
+        self.accounts.revoke(&work, caller.session_id(), reason, &caller.metadata()).await?;
+        work.commit().await?;
+        Ok(SignedOut::Done)
+    }
+
+    /// Describe the access token
+    ///
+    /// Fails with 401 if it is not good.
+    #[oai(path = "/verify-token", method = "get", operation_id = "verifyToken")]
+    #[expect(clippy::unused_async, reason = "every operation is awaited")]
+    async fn verify_token(&self, caller: Caller) -> Json<TokenDescription> {
+        let claims = caller.claims();
+        Json(TokenDescription {
+            user_id: claims.sub,
+            session_id: claims.sid,
+            roles: claims.roles.clone(),
+            expires_at: DateTime::from_timestamp(claims.exp, 0).unwrap_or_default(),
+        })
+    }
+}
+
+impl SessionApi {
+    async fn begin(
+        &self,
+        email: &str,
+        password: &str,
+        context: &RequestContext,
+    ) -> Result<SignedIn, Problem> {
+        let password = Password::typed(password);
+        match self.accounts.sign_in(email, password, context.metadata()).await {
+            Ok(grant) => Ok(SignedIn::Tokens(Json(grant.into()))),
+            Err(SignInError::Throttled { retry_after }) => {
+                Ok(SignedIn::Throttled(Json(throttled().details().clone()), retry_after))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+impl From<SignInError> for Problem {
+    fn from(error: SignInError) -> Self {
+        let unauthorized = |kind: &str, title: &str| {
+            Self::new(StatusCode::UNAUTHORIZED, kind, title, Some(error.to_string()))
+        };
+        match error {
+            SignInError::InvalidCredentials => {
+                unauthorized("invalid-credentials", "The credentials are not good")
+            }
+            SignInError::InvalidRefreshToken => {
+                unauthorized("invalid-refresh-token", "Sign in again")
+            }
+            SignInError::Throttled { .. } => throttled(),
+            SignInError::Hashing(error) => error.into(),
+            SignInError::Secret(error) => error.into(),
+            SignInError::Storage(error) => error.into(),
+            SignInError::Sign(_) | SignInError::Record(_) => Self::internal(&error),
+        }
+    }
+}

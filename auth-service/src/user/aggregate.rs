@@ -1,0 +1,268 @@
+//! The rules of an account.
+
+use std::collections::BTreeSet;
+
+use event_runtime::Aggregate;
+use shared_schemas::{
+    UserId,
+    post::Category,
+    user::{AccountStatus, Role, UserEvent},
+};
+
+/// What commands need to know about an account.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum User {
+    /// Nobody signed up under this id.
+    #[default]
+    Unknown,
+    /// Somebody did.
+    Registered(Registered),
+    /// Its owner closed it.
+    Deleted,
+}
+
+/// An account that exists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Registered {
+    verified: bool,
+    /// What it may do once it is verified.
+    status: AccountStatus,
+    granted: BTreeSet<Role>,
+    interests: Vec<Category>,
+}
+
+/// Why an account refuses a command.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UserError {
+    /// There is none, or it is closed.
+    #[error("there is no such user")]
+    NotFound,
+    /// The id is taken.
+    #[error("the account exists already")]
+    Exists,
+    /// It was verified before.
+    #[error("the address is verified already")]
+    AlreadyVerified,
+    /// Its owner has not proved to own the address, or it is banned.
+    #[error("the account may not sign in")]
+    MayNotSignIn,
+}
+
+impl Aggregate for User {
+    type Id = UserId;
+    type Event = UserEvent;
+
+    fn evolve(self, event: &UserEvent) -> Self {
+        let mut user = match self {
+            Self::Registered(user) => user,
+            Self::Unknown | Self::Deleted => Registered {
+                verified: false,
+                status: AccountStatus::Active,
+                granted: BTreeSet::new(),
+                interests: Vec::new(),
+            },
+        };
+        match event {
+            UserEvent::Registered { interests } | UserEvent::InterestsChanged { interests } => {
+                user.interests.clone_from(interests);
+            }
+            UserEvent::EmailVerified {} => user.verified = true,
+            UserEvent::RoleGranted { role } => {
+                user.granted.insert(*role);
+            }
+            UserEvent::StatusChanged { status } => user.status = *status,
+            UserEvent::Deleted {} => return Self::Deleted,
+        }
+        Self::Registered(user)
+    }
+}
+
+impl User {
+    /// Begins an account.
+    ///
+    /// # Errors
+    ///
+    /// [`UserError::Exists`] if the id is taken.
+    pub fn register(&self, interests: &[Category]) -> Result<Vec<UserEvent>, UserError> {
+        match self {
+            Self::Unknown => Ok(vec![UserEvent::Registered { interests: distinct(interests) }]),
+            Self::Registered(_) | Self::Deleted => Err(UserError::Exists),
+        }
+    }
+
+    /// Notes that its owner proved to own the address, and grants what comes with it.
+    ///
+    /// # Errors
+    ///
+    /// [`UserError::AlreadyVerified`] and [`UserError::NotFound`].
+    pub fn verify(&self, granted: &[Role]) -> Result<Vec<UserEvent>, UserError> {
+        let user = self.registered()?;
+        if user.verified {
+            return Err(UserError::AlreadyVerified);
+        }
+        let mut events = vec![UserEvent::EmailVerified {}];
+        let new = granted.iter().filter(|role| !user.granted.contains(role));
+        events.extend(new.map(|role| UserEvent::RoleGranted { role: *role }));
+        Ok(events)
+    }
+
+    /// Replaces the interests. Repeating what holds records nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`UserError::NotFound`].
+    pub fn change_interests(&self, interests: &[Category]) -> Result<Vec<UserEvent>, UserError> {
+        let user = self.registered()?;
+        let interests = distinct(interests);
+        Ok(if user.interests == interests {
+            vec![]
+        } else {
+            vec![UserEvent::InterestsChanged { interests }]
+        })
+    }
+
+    /// Closes the account for good.
+    ///
+    /// # Errors
+    ///
+    /// [`UserError::NotFound`] if it is closed already.
+    pub fn delete(&self) -> Result<Vec<UserEvent>, UserError> {
+        self.registered()?;
+        Ok(vec![UserEvent::Deleted {}])
+    }
+
+    /// Records nothing, and refuses whoever may not sign in.
+    ///
+    /// # Errors
+    ///
+    /// [`UserError::MayNotSignIn`].
+    pub fn sign_in(&self) -> Result<Vec<UserEvent>, UserError> {
+        match self.status() {
+            AccountStatus::Active | AccountStatus::Muted => Ok(vec![]),
+            AccountStatus::Inactive | AccountStatus::Banned => Err(UserError::MayNotSignIn),
+        }
+    }
+
+    /// Records nothing, and refuses an account that others cannot see.
+    ///
+    /// # Errors
+    ///
+    /// [`UserError::NotFound`].
+    pub fn be_seen(&self) -> Result<Vec<UserEvent>, UserError> {
+        self.sign_in().map_err(|refused| match refused {
+            UserError::MayNotSignIn
+            | UserError::NotFound
+            | UserError::Exists
+            | UserError::AlreadyVerified => UserError::NotFound,
+        })
+    }
+
+    /// Whether the account may act.
+    pub fn status(&self) -> AccountStatus {
+        match self {
+            Self::Registered(Registered { verified: true, status, .. }) => *status,
+            Self::Registered(_) | Self::Unknown | Self::Deleted => AccountStatus::Inactive,
+        }
+    }
+
+    /// What the account may do: everybody is a [`Role::User`].
+    pub fn roles(&self) -> Vec<Role> {
+        let granted = match self {
+            Self::Registered(user) => Some(&user.granted),
+            Self::Unknown | Self::Deleted => None,
+        };
+        let granted = granted.into_iter().flatten().copied();
+        std::iter::once(Role::User).chain(granted.filter(|role| *role != Role::User)).collect()
+    }
+
+    fn registered(&self) -> Result<&Registered, UserError> {
+        match self {
+            Self::Registered(user) => Ok(user),
+            Self::Unknown | Self::Deleted => Err(UserError::NotFound),
+        }
+    }
+}
+
+/// Interests without repeats, in the order in which they were named.
+fn distinct(interests: &[Category]) -> Vec<Category> {
+    let mut seen = BTreeSet::new();
+    interests.iter().copied().filter(|interest| seen.insert(*interest)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn given(history: &[UserEvent]) -> User {
+        history.iter().fold(User::default(), User::evolve)
+    }
+
+    fn registered() -> Vec<UserEvent> {
+        User::Unknown.register(&[Category::Food]).unwrap()
+    }
+
+    fn verified() -> Vec<UserEvent> {
+        let mut history = registered();
+        history.extend(given(&history).verify(&[]).unwrap());
+        history
+    }
+
+    #[test]
+    fn nobody_signs_in_before_the_address_is_verified() {
+        assert_eq!(given(&registered()).sign_in(), Err(UserError::MayNotSignIn));
+        assert_eq!(given(&verified()).sign_in(), Ok(vec![]));
+    }
+
+    #[test]
+    fn a_ban_before_verification_outlives_it() {
+        let mut history = registered();
+        history.push(UserEvent::StatusChanged { status: AccountStatus::Banned });
+        history.push(UserEvent::EmailVerified {});
+
+        assert_eq!(given(&history).sign_in(), Err(UserError::MayNotSignIn));
+    }
+
+    #[test]
+    fn the_muted_may_sign_in() {
+        let mut history = verified();
+        history.push(UserEvent::StatusChanged { status: AccountStatus::Muted });
+
+        assert_eq!(given(&history).sign_in(), Ok(vec![]));
+    }
+
+    #[test]
+    fn an_address_is_verified_once() {
+        assert_eq!(given(&verified()).verify(&[]), Err(UserError::AlreadyVerified));
+    }
+
+    #[test]
+    fn roles_come_with_verification_and_once() {
+        let events = given(&registered()).verify(&[Role::Moderator]).unwrap();
+        let mut history = registered();
+        history.extend(events);
+
+        assert_eq!(given(&history).roles(), vec![Role::User, Role::Moderator]);
+        assert_eq!(given(&verified()).roles(), vec![Role::User]);
+    }
+
+    #[test]
+    fn interests_are_kept_without_repeats_and_changed_once() {
+        let twice = [Category::Food, Category::Books, Category::Food];
+        let history = User::Unknown.register(&twice).unwrap();
+
+        assert_eq!(given(&history).change_interests(&twice), Ok(vec![]));
+        assert_eq!(given(&history).change_interests(&[]).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn nothing_follows_a_deletion() {
+        let mut history = verified();
+        history.extend(given(&history).delete().unwrap());
+        let gone = given(&history);
+
+        assert_eq!(gone.delete(), Err(UserError::NotFound));
+        assert_eq!(gone.change_interests(&[]), Err(UserError::NotFound));
+        assert_eq!(gone.register(&[]), Err(UserError::Exists));
+        assert_eq!(gone.sign_in(), Err(UserError::MayNotSignIn));
+    }
+}
