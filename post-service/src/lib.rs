@@ -38,12 +38,10 @@ pub fn run() -> ExitCode {
 
 fn build(host: &Host<()>) -> Parts {
     let posts = Streams::new(host.store.clone(), PostReadModel);
-    Parts::new(host)
-        .api(PostApi { posts: posts.clone() }, TITLE, DESCRIPTION)
-        .runtime(|runtime| {
-            runtime
-                .read_model::<PostEvent>(PostReadModel)
-                .projection(EngagementProjection)
-                .reactor(Takedown { posts })
-        })
+    Parts::new(host).api(PostApi { posts: posts.clone() }, TITLE, DESCRIPTION).runtime(|runtime| {
+        runtime
+            .read_model::<PostEvent>(PostReadModel)
+            .projection(EngagementProjection)
+            .reactor(Takedown { posts })
+    })
 }

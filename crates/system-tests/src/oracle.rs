@@ -231,22 +231,22 @@ impl Recount {
                 self.person(&field("other_id")?, "connections", -1);
             }
             "comment.added.v1" => {
-                self.act(row, "author_id", "comments", "comments_received", "total_comments", 1)?
+                self.act(row, "author_id", "comments", "comments_received", "total_comments", 1)?;
             }
             // Hiding it has taken it from the total.
             "comment.deleted.v1" if row.data.get("was_hidden") == Some(&Value::Bool(true)) => (),
             "comment.deleted.v1" | "comment.hidden.v1" => {
-                self.post(&field("post_id")?, "total_comments", -1)
+                self.post(&field("post_id")?, "total_comments", -1);
             }
             "comment.restored.v1" => self.post(&field("post_id")?, "total_comments", 1),
             "reaction.added.v1" => {
-                self.act(row, "user_id", "reactions", "reactions_received", "total_reactions", 1)?
+                self.act(row, "user_id", "reactions", "reactions_received", "total_reactions", 1)?;
             }
             "reaction.removed.v1" => {
-                self.act(row, "user_id", "reactions", "reactions_received", "total_reactions", -1)?
+                self.act(row, "user_id", "reactions", "reactions_received", "total_reactions", -1)?;
             }
             "view.counted.v1" => {
-                self.act(row, "viewer_id", "views", "views_received", "total_views", 1)?
+                self.act(row, "viewer_id", "views", "views_received", "total_views", 1)?;
             }
             _ => (),
         }

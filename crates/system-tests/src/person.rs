@@ -54,7 +54,7 @@ impl Person {
         });
         let answer = client.call(&Method::POST, "/auth/signup", None, None, Some(&body)).await?;
         answer.expect(202).with_context(|| format!("sign-up of {email}"))?;
-        let code = until(Duration::from_secs(60), || code_of(client, email)).await?;
+        let code = until(Duration::from_mins(1), || code_of(client, email)).await?;
         let body = json!({ "email": email, "code": code });
         let answer =
             client.call(&Method::POST, "/auth/verify-email", None, None, Some(&body)).await?;

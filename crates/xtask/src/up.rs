@@ -17,6 +17,7 @@ use crate::{demo_data, supervise, ui};
 const PARTS: u64 = SERVICES.len() as u64 + 3;
 
 /// Starts everything on this machine.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[derive(clap::Args)]
 pub(crate) struct Up {
     #[command(flatten)]

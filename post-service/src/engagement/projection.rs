@@ -61,8 +61,7 @@ fn of_comment(event: &CommentEvent) -> Option<(PostId, Totals)> {
         CommentEvent::Deleted { post_id, was_hidden: false, .. }
         | CommentEvent::Hidden { post_id, .. } => Some((*post_id, less)),
         // Hiding it has taken it from the total.
-        CommentEvent::Deleted { was_hidden: true, .. } => None,
-        CommentEvent::Edited { .. } => None,
+        CommentEvent::Deleted { was_hidden: true, .. } | CommentEvent::Edited { .. } => None,
     }
 }
 
@@ -104,11 +103,15 @@ mod tests {
     #[test]
     fn a_hidden_comment_that_its_author_deletes_is_taken_from_the_total_once() {
         let (post_id, author_id) = (PostId(Uuid::from_u128(1)), UserId(Uuid::from_u128(2)));
-        let hidden = CommentEvent::Hidden { post_id, author_id, case_id: CaseId(Uuid::from_u128(3)) };
+        let hidden =
+            CommentEvent::Hidden { post_id, author_id, case_id: CaseId(Uuid::from_u128(3)) };
         let deleted = CommentEvent::Deleted { post_id, author_id, was_hidden: true };
 
-        let changes: i64 =
-            [hidden, deleted].iter().filter_map(of_comment).map(|(_, change)| change.comments).sum();
+        let changes: i64 = [hidden, deleted]
+            .iter()
+            .filter_map(of_comment)
+            .map(|(_, change)| change.comments)
+            .sum();
 
         assert_eq!(changes, -1);
     }

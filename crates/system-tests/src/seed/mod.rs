@@ -163,7 +163,7 @@ async fn react(
             let post = posts.get(post).context("no post")?;
             match kind {
                 Some(kind) => {
-                    person.react(post, KINDS.get(kind).copied().unwrap_or("LIKE")).await?
+                    person.react(post, KINDS.get(kind).copied().unwrap_or("LIKE")).await?;
                 }
                 None => drop(person.view(post).await?),
             }

@@ -11,7 +11,7 @@ async fn a_person_can_walk_the_whole_journey() {
     let world = World::start().await;
     let steps = Mutex::new(Vec::new());
     let report = |step: &str, outcome: &str, _: Duration| {
-        steps.lock().unwrap().push(format!("{step}: {outcome}"))
+        steps.lock().unwrap().push(format!("{step}: {outcome}"));
     };
 
     let walked = Box::pin(journey::walk(&world.client, &report)).await;

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::world::World;
 
 /// How long everything may take to arrive everywhere.
-const SETTLE: Duration = Duration::from_secs(60);
+const SETTLE: Duration = Duration::from_mins(1);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_total_equals_a_recount_from_the_events() {
