@@ -15,7 +15,7 @@ const SERVER: &str = "PEERLINK_TEST_POSTGRES_URL";
 /// Databases of tests begin with this, followed by the number of the process that made them.
 const PREFIX: &str = "test_";
 
-/// An empty database; it is dropped with this, whoever is connected to it.
+/// An empty database; it is dropped soon after this is, whoever is connected to it.
 pub struct TestDatabase {
     server: Url,
     name: String,
@@ -104,16 +104,16 @@ impl TestDatabase {
 impl Drop for TestDatabase {
     fn drop(&mut self) {
         let (server, name) = (self.server.clone(), std::mem::take(&mut self.name));
-        // A thread with a runtime of its own: the test's runtime may be ending, and cannot wait here.
-        let dropped = std::thread::spawn(move || -> Result<()> {
+        // A thread with a runtime of its own, for which nobody waits: PostgreSQL drops a database only when every connection on
+        // the server has noticed, and one of them may just be signing in on the thread that we would block. What is not done
+        // before the process ends is done by the next test.
+        drop(std::thread::spawn(move || -> Result<()> {
             tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
                 let admin = connect(server.as_str(), 1).await?;
                 drop_database(&admin, &name).await?;
                 Ok(admin.close().await?)
             })
-        });
-        // What is left behind is swept by the next test.
-        drop(dropped.join());
+        }));
     }
 }
 

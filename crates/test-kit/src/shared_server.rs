@@ -95,7 +95,7 @@ impl Server {
         let port = free_port()?;
         let settings = format!(
             "-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=400 \
-             -c fsync=off -c full_page_writes=off -c deadlock_timeout=100ms"
+             -c fsync=off -c full_page_writes=off -c deadlock_timeout=100ms -c authentication_timeout=5s"
         );
         let log = self.directory.join("log");
         let log = log.to_string_lossy();

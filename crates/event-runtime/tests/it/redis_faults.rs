@@ -118,7 +118,7 @@ async fn a_consumer_waits_for_the_producer_after_redis_forgot_everything() {
 }
 
 /// F19: no error of Redis becomes a hot loop, and all of them end when Redis is well again.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn errors_of_redis_are_met_with_fewer_than_five_commands_a_second() {
     let errors = [
         "LOADING Redis is loading the dataset in memory",
