@@ -3,7 +3,7 @@
 //! Rules of the contract:
 //!
 //! - An event's wire name is `<aggregate>.<past tense>.v<N>`. A field with a serde default may be added; anything
-//!   else is the next version plus an arm in [`Event::upcast`](event::Event::upcast).
+//!   else is the next version plus an arm in [`Event::upcast`].
 //! - A payload never repeats the envelope (aggregate id, actor, time) and never carries a secret, an address or a name: it carries ids.
 //! - `golden/` holds one file per wire form ever written. It is append-only, and every file must decode for ever.
 

@@ -19,7 +19,7 @@ use super::{
     totals::Totals,
 };
 
-/// Keeps totals and interests. Every statement adds to what is there, so the order of the producers does not matter.
+/// Keeps totals and interests. Commutative: every statement adds to what is there, in whatever order events come.
 pub struct ActivityProjection;
 
 #[async_trait]

@@ -6,7 +6,7 @@ use event_runtime::{ApplyError, Projection, RecordedEvent};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, raw_sql};
 use shared_schemas::{Service, UserId, user::UserEvent};
 
-/// Keeps since when accounts exist, and forgets those that are closed.
+/// Keeps since when accounts exist, and forgets those that are closed. Ordered: it follows the events of one account.
 pub struct AccountProjection;
 
 #[async_trait]

@@ -77,8 +77,14 @@ impl Browser {
     }
 
     async fn find(&self, css: &str) -> fantoccini::elements::Element {
-        let found = self.client.wait().at_most(PAGE).for_element(Locator::Css(css)).await;
-        found.unwrap_or_else(|error| panic!("no {css}: {error}"))
+        match self.client.wait().at_most(PAGE).for_element(Locator::Css(css)).await {
+            Ok(element) => element,
+            Err(error) => {
+                let picture = std::env::temp_dir().join("peerlink-browser.png");
+                std::fs::write(&picture, self.client.screenshot().await.unwrap()).unwrap();
+                panic!("no {css}: {error}; what there was instead is in {}", picture.display());
+            }
+        }
     }
 
     /// Opens a page's *Authorize* dialog, does what `sign_in` says, and closes it.
@@ -99,7 +105,7 @@ impl Browser {
             }
         }
         // The button turns into one that signs out.
-        self.find(".dialog-ux .auth-container button.auth:not(.authorize):not(.btn-done)").await;
+        self.find(".dialog-ux button[aria-label=\"Remove authorization\"]").await;
         self.click(".dialog-ux button.btn-done").await;
     }
 
