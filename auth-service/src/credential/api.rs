@@ -259,7 +259,7 @@ impl CredentialApi {
     /// Ask for a code to choose a new password
     ///
     /// Mails a code to the address if it belongs to a verified account, once a minute at most. The answer is the same in any
-    /// case. Fails with 400 for a malformed request.
+    /// case. Fails with 400 for a malformed request and 422 for what is no address.
     #[oai(path = "/forgot-password", method = "post", operation_id = "forgotPassword")]
     async fn forgot_password(
         &self,

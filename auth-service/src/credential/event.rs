@@ -86,3 +86,30 @@ pub mod field {
     /// The last name.
     pub const LAST_NAME: &str = "last_name";
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_wire_form_ever_written_is_still_read_and_written_alike() {
+        // Append only: these forms are in stores, for ever.
+        let forms = [
+            r#"{"type":"credential.registered.v1","data":{"email":"AA","password":"AA","first_name":"AA","last_name":"AA"}}"#,
+            r#"{"type":"credential.password_changed.v1","data":{"password":"AA"}}"#,
+            r#"{"type":"credential.renamed.v1","data":{"first_name":"AA","last_name":"AA"}}"#,
+            r#"{"type":"credential.code_issued.v1","data":{"purpose":"verify_email","digest":"AA","issued_at":"2026-01-01T00:00:00Z","expires_at":"2026-01-01T00:10:00Z"}}"#,
+            r#"{"type":"credential.code_tried.v1","data":{"purpose":"reset_password"}}"#,
+            r#"{"type":"credential.code_used.v1","data":{"purpose":"reset_password"}}"#,
+            r#"{"type":"credential.erased.v1","data":{}}"#,
+        ];
+        for form in forms {
+            let raw: shared_schemas::RawEvent = serde_json::from_str(form).unwrap();
+
+            let event = CredentialEvent::decode(raw.clone()).unwrap().unwrap();
+
+            assert_eq!(event.encode().unwrap(), raw);
+            assert!(!event.is_public(), "{form}");
+        }
+    }
+}

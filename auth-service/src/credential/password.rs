@@ -160,24 +160,24 @@ impl Passwords {
     }
 
     /// Whether a password has a hash. Without a hash it takes the same time and says no, so that nobody learns by a
-    /// watch who has an account.
+    /// watch who has an account. The turn goes with the work, which a client that hangs up does not stop, and comes back.
     ///
     /// # Errors
     ///
     /// [`HashingError`].
     pub async fn verify(
         &self,
-        _turn: &Turn,
+        turn: Turn,
         password: Password,
         hash: Option<Zeroizing<String>>,
-    ) -> Result<bool, HashingError> {
+    ) -> Result<(bool, Turn), HashingError> {
         let (argon, nobodys) = (self.argon.clone(), Arc::clone(&self.nobodys));
         tokio::task::spawn_blocking(move || {
             let against = hash.as_ref().map_or(&*nobodys, |hash| hash.as_str());
             let against = PasswordHash::new(against)?;
             match argon.verify_password(password.0.as_bytes(), &against) {
-                Ok(()) => Ok(hash.is_some()),
-                Err(HashError::PasswordInvalid) => Ok(false),
+                Ok(()) => Ok((hash.is_some(), turn)),
+                Err(HashError::PasswordInvalid) => Ok((false, turn)),
                 Err(error) => Err(error.into()),
             }
         })
@@ -227,11 +227,13 @@ mod tests {
         let hash = passwords.hash(Password::typed("cafe\u{301} au lait")).await.unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", hash.as_str());
 
-        let turn = passwords.turn().await.unwrap();
-        let verify = |text: &str, hash| passwords.verify(&turn, Password::typed(text), hash);
+        let verify = async |text: &str, hash| {
+            let turn = passwords.turn().await.unwrap();
+            passwords.verify(turn, Password::typed(text), hash).await.unwrap().0
+        };
 
-        assert!(verify("caf\u{e9} au lait", Some(hash.clone())).await.unwrap());
-        assert!(!verify("cafe au lait", Some(hash)).await.unwrap());
-        assert!(!verify("the password of nobody", None).await.unwrap());
+        assert!(verify("caf\u{e9} au lait", Some(hash.clone())).await);
+        assert!(!verify("cafe au lait", Some(hash)).await);
+        assert!(!verify("the password of nobody", None).await);
     }
 }

@@ -76,26 +76,27 @@ impl SendMail {
         if self.clock.now() > mail.expires_at {
             return Err(MailError::Expired);
         }
-        let message = self.write(&mail, &job.key).ok_or(MailError::Malformed)?;
+        let message = write(&self.from, &mail, &job.key).ok_or(MailError::Malformed)?;
         self.smtp.send(message).await.map(drop).map_err(|error| match error.status() {
             Some(code) => MailError::Answered(code.to_string()),
             None => MailError::Unreachable { timeout: error.is_timeout() },
         })
     }
+}
 
-    fn write(&self, mail: &Mail, job_key: &str) -> Option<Message> {
-        let to: Address = mail.to.parse().ok()?;
-        // The same with every attempt, so that a server which took the mail before can tell.
-        let id = format!("<{}@{}>", job_key.replace(':', "."), self.from.email.domain());
-        Message::builder()
-            .from(self.from.clone())
-            .to(to.into())
-            .message_id(Some(id))
-            .subject(mail.letter.subject())
-            .header(ContentType::TEXT_PLAIN)
-            .body(mail.letter.text())
-            .ok()
-    }
+/// The mail as it is sent.
+fn write(from: &Mailbox, mail: &Mail, job_key: &str) -> Option<Message> {
+    let to: Address = mail.to.parse().ok()?;
+    // The same with every attempt, so that a server which took the mail before can tell.
+    let id = format!("<{}@{}>", job_key.replace(':', "."), from.email.domain());
+    Message::builder()
+        .from(from.clone())
+        .to(to.into())
+        .message_id(Some(id))
+        .subject(mail.letter.subject())
+        .header(ContentType::TEXT_PLAIN)
+        .body(mail.letter.text())
+        .ok()
 }
 
 #[async_trait]
@@ -127,7 +128,24 @@ fn outcome(error: MailError) -> JobOutcome {
 
 #[cfg(test)]
 mod tests {
+    use chrono::DateTime;
+
     use super::*;
+    use crate::mail::Letter;
+
+    #[test]
+    fn a_repeated_attempt_has_the_same_message_id() {
+        let from: Mailbox = "PeerLink <no-reply@example.com>".parse().unwrap();
+        let letter = Letter::VerifyEmail { code: "12345678".to_owned() };
+        let mail =
+            Mail { to: "ada@example.com".to_owned(), letter, expires_at: DateTime::default() };
+
+        let message = write(&from, &mail, "already:1").unwrap().formatted();
+
+        let message = String::from_utf8(message).unwrap();
+        assert!(message.contains("Message-ID: <already.1@example.com>\r\n"), "{message}");
+        assert!(message.contains("\r\nYour code: 12345678\r\n"), "{message}");
+    }
 
     #[test]
     fn a_full_mailbox_is_tried_again_and_an_unknown_one_is_not() {

@@ -57,7 +57,6 @@ struct PasswordForm {
     /// The password.
     password: String,
     /// Ignored: an access token is for everything its owner may do.
-    #[oai(default)]
     #[serde(default)]
     scope: Option<String>,
     /// Ignored: there are no clients to tell apart.

@@ -350,4 +350,21 @@ mod tests {
         assert_ne!(next.digest(), next.successor(&keyring).digest());
         assert_ne!(next.digest(), token.digest());
     }
+
+    #[test]
+    fn every_wire_form_ever_written_is_still_read_and_written_alike() {
+        // Append only: these forms are in stores, for ever.
+        let forms = [
+            r#"{"type":"refresh_token.issued.v1","data":{"digest":"AA","user_id":"00000000-0000-0000-0000-000000000001","session_id":"00000000-0000-0000-0000-000000000002","session_started_at":"2026-01-01T00:00:00Z","generation":1,"issued_at":"2026-01-01T00:00:00Z"}}"#,
+            r#"{"type":"refresh_token.rotated.v1","data":{"at":"2026-01-01T00:00:00Z"}}"#,
+        ];
+        for form in forms {
+            let raw: shared_schemas::RawEvent = serde_json::from_str(form).unwrap();
+
+            let event = RefreshTokenEvent::decode(raw.clone()).unwrap().unwrap();
+
+            assert_eq!(event.encode().unwrap(), raw);
+            assert!(!event.is_public(), "{form}");
+        }
+    }
 }

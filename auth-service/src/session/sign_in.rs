@@ -94,11 +94,12 @@ impl Accounts {
         if let Some(retry_after) = throttle.wait(db, self.now()).await? {
             return Err(SignInError::Throttled { retry_after });
         }
-        let fits = self.passwords.verify(&turn, password, hash).await?;
+        let (fits, turn) = self.passwords.verify(turn, password, hash).await?;
         match known {
             Some(row) if fits && row.email_verified => Ok(row),
             Some(_) | None => {
                 throttle.count(db, self.now()).await?;
+                drop(turn);
                 Err(SignInError::InvalidCredentials)
             }
         }

@@ -43,7 +43,9 @@ impl Throttle {
             return Ok(None);
         }
         let free_at = failures.last().map_or(now, |oldest| *oldest + WINDOW);
-        Ok(Some(u64::try_from((free_at - now).num_seconds()).unwrap_or(0) + 1))
+        // Rounded up: an attempt after that many seconds is compared.
+        let milliseconds = u64::try_from((free_at - now).num_milliseconds()).unwrap_or(0);
+        Ok(Some(milliseconds.div_ceil(1_000).max(1)))
     }
 
     /// Counts a failure.

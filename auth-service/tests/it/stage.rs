@@ -6,6 +6,7 @@ use auth_service::definition;
 use event_runtime::Clock;
 use local_stack::mail_sink::MailSink;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use sea_orm::{ConnectionTrait, DbBackend, Statement, raw_sql};
 use serde_json::{Value, json};
 use service_kit::{Env, Running, service};
 use test_kit::{TestDatabase, TestRedis, eventually};
@@ -35,7 +36,6 @@ pub(crate) struct Stage {
 #[derive(Clone, Debug)]
 pub(crate) struct Person {
     pub(crate) id: String,
-    pub(crate) email: String,
     pub(crate) access: String,
     pub(crate) refresh: String,
 }
@@ -141,11 +141,30 @@ impl Stage {
         let claims = self.request(Method::GET, "/auth/verify-token").bearer_auth(&access);
         let claims: Value = claims.send().await.unwrap().json().await.unwrap();
         let id = text(&claims, "user_id");
-        Person { id, email: email.to_owned(), access, refresh }
+        Person { id, access, refresh }
     }
 
     pub(crate) async fn refresh(&self, token: &str) -> Response {
         self.post("/auth/refresh", json!({ "refresh_token": token })).await
+    }
+
+    /// The payloads of recorded events of a type, oldest first.
+    pub(crate) async fn events(&self, event_type: &str) -> Vec<Value> {
+        let statement = raw_sql!(
+            Postgres,
+            "SELECT data FROM event WHERE type = {event_type} ORDER BY position"
+        );
+        let rows = self.service.store.db().query_all_raw(statement).await.unwrap();
+        rows.iter().map(|row| row.try_get("", "data").unwrap()).collect()
+    }
+
+    /// Every row of a table as text, in an order of its own.
+    pub(crate) async fn rows(&self, table: &str) -> Vec<String> {
+        let query = format!("SELECT t::text AS row FROM {table} t ORDER BY 1");
+        #[expect(clippy::disallowed_methods, reason = "the name of a table cannot be bound")]
+        let statement = Statement::from_string(DbBackend::Postgres, query);
+        let rows = self.service.store.db().query_all_raw(statement).await.unwrap();
+        rows.iter().map(|row| row.try_get("", "row").unwrap()).collect()
     }
 
     /// Waits until the service no longer believes an access token.
