@@ -202,14 +202,14 @@ impl SessionApi {
     /// Fails with 401 if it is not good.
     #[oai(path = "/verify-token", method = "get", operation_id = "verifyToken")]
     #[expect(clippy::unused_async, reason = "every operation is awaited")]
-    async fn verify_token(&self, caller: Caller) -> Json<TokenDescription> {
+    async fn verify_token(&self, caller: Caller) -> Result<Json<TokenDescription>, Problem> {
         let claims = caller.claims();
-        Json(TokenDescription {
+        Ok(Json(TokenDescription {
             user_id: claims.sub,
             session_id: claims.sid,
             roles: claims.roles.clone(),
             expires_at: DateTime::from_timestamp(claims.exp, 0).unwrap_or_default(),
-        })
+        }))
     }
 }
 
