@@ -1,12 +1,17 @@
 //! Every Swagger UI in a real headless Chromium: authorise, execute an operation, read the answer.
 
 use std::{
+    os::unix::process::CommandExt,
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
 use fantoccini::{Client, ClientBuilder, Locator};
 use local_stack::ports::free_port;
+use nix::{
+    sys::signal::{Signal, killpg},
+    unistd::Pid,
+};
 use serde_json::json;
 use system_tests::{
     client::until,
@@ -28,7 +33,10 @@ struct Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        drop(self.driver.kill());
+        // The browser is in the driver's process group, and outlives a driver that is killed alone.
+        if let Ok(group) = i32::try_from(self.driver.id()) {
+            drop(killpg(Pid::from_raw(group), Signal::SIGKILL));
+        }
         drop(self.driver.wait());
     }
 }
@@ -38,6 +46,7 @@ impl Browser {
         let port = free_port().unwrap();
         let driver = Command::new("chromedriver")
             .arg(format!("--port={port}"))
+            .process_group(0)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
