@@ -159,10 +159,14 @@ impl Relay {
         }
         let tail = tail(&self.redis, key).await?;
         let agreed = self.agree(key, &tail).await;
-        gauge!("events_relay_paused", "reason" => "store_diverged").set(if agreed.is_ok() {
-            0.0
-        } else {
+        let diverged = matches!(
+            agreed,
+            Err(RuntimeError::StoreBehindStream { .. } | RuntimeError::StoreDiverged { .. })
+        );
+        gauge!("events_relay_paused", "reason" => "store_diverged").set(if diverged {
             1.0
+        } else {
+            0.0
         });
         agreed?;
         let seen = self.seen.get(usize::from(key.partition)).copied().unwrap_or(0);

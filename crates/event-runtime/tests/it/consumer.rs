@@ -1,9 +1,6 @@
 //! Consuming: every event takes effect once, in order, whatever happens to its owner.
 
-use std::{
-    collections::HashMap,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use fred::types::Value;
@@ -150,7 +147,7 @@ async fn a_whole_stream_delivered_again_changes_nothing() {
     let key = stream_key(Service::Post, 0);
     let () = world.redis.command(&["XGROUP", "SETID", &key, GROUP, "0"]).await.unwrap();
     eventually(LIMIT, || async {
-        let delivered = delivered(&world).await;
+        let delivered = world.delivered(0).await?;
         ensure!(delivered == "60-0", "delivered up to {delivered}");
         ensure!(world.pending(0).await? == 0, "not acknowledged");
         Ok(())
@@ -267,13 +264,4 @@ async fn effects_happen_once_and_in_order_while_processes_are_killed_at_random()
     for worker in relays.into_iter().chain(tallies) {
         worker.terminate().await;
     }
-}
-
-/// The entry up to which the group has been handed everything.
-async fn delivered(world: &World) -> String {
-    let key = stream_key(Service::Post, 0);
-    let groups: Vec<HashMap<String, Value>> =
-        world.redis.command(&["XINFO", "GROUPS", &key]).await.unwrap();
-    let delivered = groups.first().and_then(|group| group.get("last-delivered-id")?.as_string());
-    delivered.unwrap()
 }

@@ -268,6 +268,15 @@ impl World {
         Ok(summary.into_iter().next().context("no summary")?.convert()?)
     }
 
+    /// The entry up to which the group has been handed everything, in one partition.
+    pub(crate) async fn delivered(&self, partition: u16) -> Result<String> {
+        let key = stream_key(Service::Post, partition);
+        let groups: Vec<BTreeMap<String, Value>> =
+            self.redis.command(&["XINFO", "GROUPS", &key]).await?;
+        let group = groups.first().context("no group")?;
+        group.get("last-delivered-id").and_then(Value::as_string).context("no id")
+    }
+
     /// The consumer's watermark in one partition.
     pub(crate) async fn watermark(&self, partition: u16) -> Result<i64> {
         self.number(&format!(
