@@ -34,8 +34,9 @@ struct Browser {
 impl Drop for Browser {
     fn drop(&mut self) {
         // The browser is in the driver's process group, and outlives a driver that is killed alone.
-        if let Ok(group) = i32::try_from(self.driver.id()) {
-            drop(killpg(Pid::from_raw(group), Signal::SIGKILL));
+        let group = i32::try_from(self.driver.id()).map(Pid::from_raw);
+        if !group.is_ok_and(|group| killpg(group, Signal::SIGKILL).is_ok()) {
+            drop(self.driver.kill());
         }
         drop(self.driver.wait());
     }

@@ -1,0 +1,108 @@
+//! The edges of every service: what clients can hold back or pile up, and what the documents promise.
+
+use std::time::{Duration, Instant};
+
+use reqwest::Method;
+use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use crate::world::World;
+
+/// Five seconds for a header, and what a busy machine may add to it.
+const HEADER_LIMIT: Duration = Duration::from_secs(9);
+
+const BODY: usize = 50 * 1024 * 1024;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_service_closes_a_half_sent_header_and_refuses_a_body_of_50_megabytes() {
+    let world = World::start().await;
+    let services = &world.stack.endpoints().services;
+    assert_eq!(services.len(), 7);
+
+    let closed =
+        services.iter().map(|(name, url)| async move { (name, half_sent(address(url)).await) });
+    for (name, after) in futures_util::future::join_all(closed).await {
+        assert!(after < HEADER_LIMIT, "{name} kept a half-sent header for {after:?}");
+    }
+    for (name, url) in services {
+        let taken = pile_up(address(url)).await;
+        assert!(taken < BODY / 4, "{name} took {taken} bytes");
+        assert!(world.stack.is_ready(name).await, "{name} is not ready afterwards");
+    }
+    world.stack.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_front_door_documents_every_operation_of_every_service_and_routes_it() {
+    let world = World::start().await;
+    let merged = document(&world, "gateway").await;
+
+    for service in ["auth", "post", "interaction", "moderation", "engagement", "minting"] {
+        let own = document(&world, service).await;
+        for (path, operations) in own["paths"].as_object().unwrap() {
+            for method in operations.as_object().unwrap().keys() {
+                assert!(
+                    merged["paths"][path][method].is_object(),
+                    "{method} {path} of {service} is not at the gateway"
+                );
+            }
+        }
+    }
+    // Behind every documented path there is somebody: nothing is answered with a 404 of the gateway's own.
+    for (path, operations) in merged["paths"].as_object().unwrap() {
+        for method in operations.as_object().unwrap().keys() {
+            let path = path.replace(['{', '}'], "");
+            let method: Method = method.to_uppercase().parse().unwrap();
+            let answer = world.client.try_once(&method, &path, None, None, None).await.unwrap();
+            assert_ne!(answer.body["detail"], "there is no such path", "{method} {path}");
+            assert!(!answer.status.is_server_error(), "{method} {path}: {}", answer.body);
+        }
+    }
+    world.stack.stop().await.unwrap();
+}
+
+async fn document(world: &World, service: &str) -> Value {
+    let url = world.client.endpoints().service(service).unwrap();
+    world
+        .client
+        .http()
+        .get(format!("{url}/openapi.json"))
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap()
+}
+
+fn address(url: &str) -> &str {
+    url.trim_start_matches("http://")
+}
+
+/// How long a connection with half a header stays open.
+async fn half_sent(address: &str) -> Duration {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(b"GET /livez HTTP/1.1\r\nHost: loc").await.unwrap();
+    let started = Instant::now();
+    // A reset is an end as well.
+    drop(tokio::time::timeout(HEADER_LIMIT * 2, stream.read_to_end(&mut Vec::new())).await);
+    started.elapsed()
+}
+
+/// How many bytes of a large body are taken before the connection ends.
+async fn pile_up(address: &str) -> usize {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let head = format!(
+        "POST /api/v1/posts HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {BODY}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let chunk = vec![b'x'; 64 * 1024];
+    let mut taken = 0;
+    while taken < BODY && stream.write_all(&chunk).await.is_ok() {
+        taken += chunk.len();
+    }
+    taken
+}
