@@ -34,6 +34,9 @@ const RENEW: Duration = Duration::from_secs(1);
 /// How often a process that stops looks whether its consumers have given everything back.
 const DRAIN: Duration = Duration::from_millis(50);
 
+/// How long it waits for them; what they hold after that ends by itself.
+const DRAIN_LIMIT: Duration = Duration::from_secs(10);
+
 /// One consumer group on one partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Subscription {
@@ -172,8 +175,9 @@ impl Leases {
         }
         // From now on the others may have its part.
         failing = report(&self.leave().await, failing);
-        let mut renewed = Instant::now();
-        while !self.held().is_empty() {
+        let stopping = Instant::now();
+        let mut renewed = stopping;
+        while !self.held().is_empty() && stopping.elapsed() < DRAIN_LIMIT {
             if renewed.elapsed() > RENEW {
                 failing = report(&self.renew().await, failing);
                 renewed = Instant::now();
