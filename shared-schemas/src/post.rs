@@ -54,6 +54,17 @@ choices! {
     }
 }
 
+impl Category {
+    /// Its name for people, such as `Life style`.
+    pub fn label(self) -> String {
+        let words = self.as_str().to_ascii_lowercase().replace('_', " ");
+        let mut letters = words.chars();
+        letters.next().map_or_else(String::new, |first| {
+            format!("{}{}", first.to_ascii_uppercase(), letters.as_str())
+        })
+    }
+}
+
 choices! {
     /// Who may see a post.
     PostStatus {

@@ -86,6 +86,18 @@ impl Env {
         self.parse(name, &text, false)
     }
 
+    /// A variable that may be left out and is never shown.
+    pub fn optional_secret<T: FromStr<Err: fmt::Display>>(
+        &mut self,
+        name: &str,
+        default: &str,
+    ) -> Option<T> {
+        let given = self.variables.get(name).filter(|text| !text.is_empty()).cloned();
+        let shown = if given.is_some() { "(secret)" } else { "" };
+        self.listing.push((name.to_owned(), shown.to_owned()));
+        self.parse(name, given.as_deref().unwrap_or(default), false)
+    }
+
     /// A URL that must be there; its password is never shown.
     pub fn url(&mut self, name: &str, schemes: &[&str]) -> Option<String> {
         let Some(text) = self.variables.get(name).filter(|text| !text.is_empty()).cloned() else {
@@ -237,6 +249,20 @@ mod tests {
         assert!(error.contains("PIN is not valid"), "{error}");
         assert!(error.contains("DATABASE_URL must be a postgres URL"), "{error}");
         assert!(!error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn a_secret_that_may_be_left_out_is_hidden_when_it_is_given() {
+        for (text, value, shown) in [("7391", Some(7391), "PIN=(secret)"), ("", Some(0), "PIN=")] {
+            let mut env = Env::from_pairs([("PIN", text)]);
+
+            assert_eq!(env.optional_secret::<u32>("PIN", "0"), value);
+            assert_eq!(env.listing(), shown);
+        }
+        let mut env = Env::from_pairs([("PIN", "hunter2")]);
+
+        assert_eq!(env.optional_secret::<u32>("PIN", "0"), None);
+        assert_eq!(env.mistakes, ["PIN is not valid"]);
     }
 
     #[test]

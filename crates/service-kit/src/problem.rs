@@ -7,11 +7,12 @@ use poem::{
     IntoResponse, Response,
     http::{HeaderValue, StatusCode, header},
 };
-use poem_openapi::{ApiResponse, Object, payload::Json};
+use poem_openapi::{ApiResponse, Object, payload::Json, types::Example};
 use sea_orm::DbErr;
 
 /// A problem document (RFC 9457 §3).
 #[derive(Clone, Debug, Object)]
+#[oai(example)]
 pub struct ProblemDetails {
     /// A URI reference that names the kind of problem and never changes.
     #[oai(rename = "type")]
@@ -23,6 +24,12 @@ pub struct ProblemDetails {
     /// What went wrong this time, for a person to read.
     #[oai(skip_serializing_if_is_none)]
     pub detail: Option<String>,
+}
+
+impl Example for ProblemDetails {
+    fn example() -> Self {
+        Problem::not_found("post").details().clone()
+    }
 }
 
 /// How every endpoint of every service fails.
@@ -195,6 +202,10 @@ pub fn render(error: poem::Error) -> Response {
     let status = error.status();
     if status.is_server_error() {
         return Problem::internal(&*Box::<dyn Error + Send + Sync>::from(error.to_string()))
+            .response();
+    }
+    if error.is::<poem_openapi::error::AuthorizationError>() {
+        return Problem::unauthorized("this needs an access token: `Authorization: Bearer …`")
             .response();
     }
     let title = status.canonical_reason().unwrap_or("Error");
