@@ -128,6 +128,9 @@ async fn admit(gateway: &Gateway, next: &Layer, request: Request) -> Response {
         return Problem::bad_request("duplicate-host", "there is more than one Host").response();
     }
     if OWN.contains(&request.uri().path()) {
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            return problems::method_not_allowed("GET, HEAD");
+        }
         return next.get_response(request).await;
     }
     let claims = authenticate(gateway, &request);

@@ -137,6 +137,18 @@ async fn a_plain_path_takes_its_own_method_only() {
 }
 
 #[tokio::test]
+async fn what_the_gateway_answers_itself_can_only_be_read() {
+    let stage = Stage::before(&echo().await).await;
+
+    for path in ["/livez", "/readyz", "/metrics", "/docs", "/openapi.json"] {
+        let refused = stage.send(Method::DELETE, path).await;
+
+        assert_eq!(refused.headers()["allow"], "GET, HEAD");
+        problem(refused, 405, "method-not-allowed").await;
+    }
+}
+
+#[tokio::test]
 async fn headers_of_one_connection_do_not_reach_the_other() {
     let stage = Stage::before(&echo().await).await;
 
