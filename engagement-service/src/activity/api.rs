@@ -6,10 +6,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use event_runtime::Clock;
 use poem_openapi::{Object, OpenApi, Tags, param::Path, payload::Json, types::Example};
 use sea_orm::{DatabaseConnection, DbErr};
-use service_kit::{Caller, Problem};
+use service_kit::{Caller, Problem, example};
 use shared_schemas::{UserId, notification::EngagementLevel, post::Category};
 use tokio::time::{Instant, sleep};
-use uuid::Uuid;
 
 use super::{
     interest::{self, Interest},
@@ -77,7 +76,7 @@ impl ActivityProfile {
 
 impl Example for ActivityProfile {
     fn example() -> Self {
-        let day = DateTime::from_timestamp(1_767_225_600, 0);
+        let day = Some(example::moment());
         let totals = Totals {
             posts: 3,
             comments: 6,
@@ -94,11 +93,7 @@ impl Example for ActivityProfile {
             Interest { category: Category::Books, weight: 0.75 },
             Interest { category: Category::Travel, weight: 0.25 },
         ];
-        Self::of(
-            UserId(Uuid::from_u128(0x019b_76da_a800_7000_8000_0000_0000_0001)),
-            activity,
-            interests,
-        )
+        Self::of(UserId(example::id(1)), activity, interests)
     }
 }
 
@@ -180,6 +175,8 @@ fn is_young(user_id: UserId, now: DateTime<Utc>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
 
     #[test]

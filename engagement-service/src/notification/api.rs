@@ -9,7 +9,7 @@ use poem_openapi::{
     types::Example,
 };
 use sea_orm::DatabaseConnection;
-use service_kit::{Caller, Cursor, Limit, Page, Problem};
+use service_kit::{Caller, Cursor, Limit, Page, Problem, example};
 use shared_schemas::{
     CaseId, CommentId, NotificationId, PostId, UserId,
     notification::{NotificationKind, NotificationState},
@@ -91,12 +91,12 @@ impl Example for ShownNotification {
             kind: NotificationKind::PostReactionReceived,
             state: NotificationState::Generated,
             about: shared_schemas::notification::About {
-                user_id: Some(UserId(Uuid::from_u128(0x019b_76da_a800_7000_8000_0000_0000_0001))),
-                post_id: Some(PostId(Uuid::from_u128(0x019b_76da_a800_7000_8000_0000_0000_0002))),
+                user_id: Some(UserId(example::id(1))),
+                post_id: Some(PostId(example::id(3))),
                 ..shared_schemas::notification::About::default()
             },
             detail: None,
-            created_at: DateTime::from_timestamp(1_767_225_600, 0).unwrap_or_default(),
+            created_at: example::moment(),
             viewed_at: None,
         })
     }

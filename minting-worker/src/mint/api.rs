@@ -8,7 +8,7 @@ use poem_openapi::{
     types::Example,
 };
 use sea_orm::DatabaseConnection;
-use service_kit::{Caller, Cursor, Limit, Page, Problem};
+use service_kit::{Caller, Cursor, Limit, Page, Problem, example};
 use shared_schemas::{MintId, PostId, UserId, mint::MintState, moderation::Subject, user::Role};
 use uuid::Uuid;
 
@@ -76,13 +76,12 @@ impl From<Listed> for ShownMint {
 
 impl Example for ShownMint {
     fn example() -> Self {
-        let subject =
-            Subject::Post(PostId(Uuid::from_u128(0x019b_76da_a800_7000_8000_0000_0000_0002)));
-        let at = DateTime::from_timestamp(1_767_225_600, 0).unwrap_or_default();
+        let subject = Subject::Post(PostId(example::id(3)));
+        let at = example::moment();
         Self::from(Listed {
             id: MintId::of(subject),
             subject,
-            author_id: UserId(Uuid::from_u128(0x019b_76da_a800_7000_8000_0000_0000_0001)),
+            author_id: UserId(example::id(1)),
             state: MintState::ReadyForMinting,
             requested_at: at,
             updated_at: at,
