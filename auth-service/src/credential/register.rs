@@ -18,7 +18,7 @@ use crate::{
     accounts::Accounts,
     mail::{Letter, Mail},
     secret::{PersonalKey, SecretError},
-    user::aggregate::UserError,
+    user::aggregate::{User, UserError},
 };
 
 /// The kind of job.
@@ -158,7 +158,18 @@ impl Register {
         let (user_id, now) = (row.user_id(), accounts.now());
         let metadata = Metadata { actor: Some(user_id), ..sign_up.metadata.clone() };
         let key = row.personal_key(&accounts.keyring)?;
-        accounts.lock(work, user_id).await?;
+        let unverified = accounts
+            .users
+            .execute_in(work, user_id, Expected::Any, &metadata, User::be_unverified)
+            .await;
+        match unverified {
+            Ok(_) => (),
+            // Verified after the row was read: from now on, no sign-up changes anything.
+            Err(ExecuteError::Refused(UserError::AlreadyVerified)) => {
+                return self.remind(work, row).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
         let code = Code::random()?;
         let registration = self.registration(user_id, &key, sign_up, &row.email, &code)?;
         let registered = accounts

@@ -106,6 +106,15 @@ impl User {
         Ok(events)
     }
 
+    /// Records nothing, and refuses an account whose owner has proved to own the address.
+    ///
+    /// # Errors
+    ///
+    /// [`UserError::AlreadyVerified`] and [`UserError::NotFound`].
+    pub fn be_unverified(&self) -> Result<Vec<UserEvent>, UserError> {
+        if self.registered()?.verified { Err(UserError::AlreadyVerified) } else { Ok(vec![]) }
+    }
+
     /// Replaces the interests. Repeating what holds records nothing.
     ///
     /// # Errors

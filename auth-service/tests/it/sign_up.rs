@@ -64,6 +64,29 @@ async fn signing_up_again_before_verification_replaces_the_password_with_the_cod
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_sign_up_that_meets_the_verification_does_not_replace_the_password() {
+    let clock = Clock::manual(DateTime::<Utc>::from_timestamp(1_900_000_000, 0).unwrap());
+    let stage = Stage::set_at(clock.clone()).await;
+    stage.sign_up(ADA, PASSWORD).await;
+    let code = stage.code(ADA, 1).await;
+    clock.advance(TimeDelta::seconds(60));
+    let account = stage.hold_up("user").await;
+
+    let race = async {
+        stage.are_waiting(1).await;
+        stage.sign_up(ADA, OTHER_PASSWORD).await;
+        stage.are_waiting(2).await;
+        account.commit().await.unwrap();
+    };
+    let (verified, ()) = tokio::join!(stage.verify(ADA, &code), race);
+
+    assert_eq!(verified.status(), StatusCode::OK);
+    assert!(stage.mail_text(ADA, 2).await.contains("already have an account"));
+    assert_eq!(stage.sign_in(ADA, OTHER_PASSWORD).await.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(stage.sign_in(ADA, PASSWORD).await.status(), StatusCode::OK);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nobody_signs_in_before_the_address_is_verified() {
     let stage = Stage::set().await;
     stage.sign_up(ADA, PASSWORD).await;

@@ -6,7 +6,9 @@ use auth_service::definition;
 use event_runtime::Clock;
 use local_stack::mail_sink::MailSink;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
-use sea_orm::{ConnectionTrait, DbBackend, Statement, raw_sql};
+use sea_orm::{
+    ConnectionTrait, DatabaseTransaction, DbBackend, Statement, TransactionTrait, raw_sql,
+};
 use serde_json::{Value, json};
 use service_kit::{Env, Running, service};
 use test_kit::{TestDatabase, TestRedis, eventually};
@@ -165,6 +167,31 @@ impl Stage {
         let statement = Statement::from_string(DbBackend::Postgres, query);
         let rows = self.service.store.db().query_all_raw(statement).await.unwrap();
         rows.iter().map(|row| row.try_get("", "row").unwrap()).collect()
+    }
+
+    /// Waits until so many statements wait for a lock.
+    pub(crate) async fn are_waiting(&self, statements: i64) {
+        eventually(SOON, || async {
+            let statement = raw_sql!(
+                Postgres,
+                "SELECT count(*) AS waiting FROM pg_stat_activity
+                   WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            );
+            let row = self.service.store.db().query_one_raw(statement).await.unwrap().unwrap();
+            row.try_get::<i64>("", "waiting").unwrap() == statements
+        })
+        .await;
+    }
+
+    /// Holds up all commands to the aggregates of a kind until the transaction ends; they go on in the order they came.
+    pub(crate) async fn hold_up(&self, aggregate_type: &str) -> DatabaseTransaction {
+        let held = self.service.store.db().begin().await.unwrap();
+        let statement = raw_sql!(
+            Postgres,
+            "SELECT FROM aggregate_head WHERE aggregate_type = {aggregate_type} FOR UPDATE"
+        );
+        held.execute_raw(statement).await.unwrap();
+        held
     }
 
     /// Waits until the service no longer believes an access token.
