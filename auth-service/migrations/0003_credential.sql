@@ -9,6 +9,7 @@ CREATE TABLE credential (
     password text NOT NULL,
     first_name text NOT NULL,
     last_name text NOT NULL,
+    -- Of the last change that others see, so that an entity tag does not tell of passwords and codes.
     version bigint NOT NULL,
     CONSTRAINT credential_pkey PRIMARY KEY (user_id),
     CONSTRAINT credential_email_unique UNIQUE (email_key)

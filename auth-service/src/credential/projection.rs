@@ -13,7 +13,8 @@ use super::{
 };
 use crate::secret::{Keyring, PersonalKey, SecretError};
 
-/// Moves the `credential` table with every credential event. Facts whose key was deleted are passed over, so a rebuild
+/// Moves the `credential` table with every credential event. Only what others see of an account moves its `version`: everybody
+/// reads that in an `ETag`, and whoever asks for a code must not see there whose account the address belongs to. Facts whose key was deleted are passed over, so a rebuild
 /// brings nobody back who was erased.
 pub struct CredentialReadModel {
     /// Opens the personal keys.
@@ -66,7 +67,7 @@ impl CredentialReadModel {
                 let password = password.0.as_str();
                 raw_sql!(
                     Postgres,
-                    "UPDATE credential SET password = {password}, version = {version} WHERE user_id = {id}"
+                    "UPDATE credential SET password = {password} WHERE user_id = {id}"
                 )
             }
             CredentialEvent::Renamed { first_name, last_name } => {
@@ -81,9 +82,7 @@ impl CredentialReadModel {
             }
             CredentialEvent::CodeIssued { .. }
             | CredentialEvent::CodeTried { .. }
-            | CredentialEvent::CodeUsed { .. } => {
-                raw_sql!(Postgres, "UPDATE credential SET version = {version} WHERE user_id = {id}")
-            }
+            | CredentialEvent::CodeUsed { .. } => return Ok(()),
             CredentialEvent::Erased {} => {
                 raw_sql!(Postgres, "DELETE FROM credential WHERE user_id = {id}")
             }

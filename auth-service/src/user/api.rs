@@ -1,7 +1,7 @@
 //! The endpoints of people.
 
 use chrono::{DateTime, Utc};
-use event_runtime::{ExecuteError, Expected, UnitOfWork, Version};
+use event_runtime::{Expected, UnitOfWork};
 use poem_openapi::{
     ApiResponse, Object, OpenApi,
     param::{Header, Path, Query},
@@ -300,7 +300,7 @@ impl UserApi {
 }
 
 impl Accounts {
-    /// Locks account and credential, and refuses unless their events together are as many as expected.
+    /// Locks account and credential, and refuses unless the account is at the version that is shown.
     pub(super) async fn expect(
         &self,
         work: &UnitOfWork,
@@ -308,19 +308,13 @@ impl Accounts {
         expected: Expected,
     ) -> Result<(), Problem> {
         let (nobody, any) = (Metadata::default(), Expected::Any);
-        let user = self.users.execute_in(work, user_id, any, &nobody, User::sign_in).await;
-        let Version(user) = user?;
-        let Version(credential) = self
-            .credentials
+        self.users.execute_in(work, user_id, any, &nobody, User::sign_in).await?;
+        self.credentials
             .execute_in(work, user_id, any, &nobody, |_| Ok::<_, CredentialError>(vec![]))
             .await?;
-        let actual = Version(user + credential);
-        match expected {
-            Expected::Exactly(version) if version != actual => {
-                Err(ExecuteError::<UserError>::VersionConflict { actual }.into())
-            }
-            Expected::Exactly(_) | Expected::Any | Expected::New => Ok(()),
-        }
+        let Expected::Exactly(version) = expected else { return Ok(()) };
+        let row = view::find(work.txn(), user_id).await?.ok_or(UserError::NotFound)?;
+        if row.version() == version { Ok(()) } else { Err(Problem::precondition_failed()) }
     }
 }
 

@@ -49,7 +49,8 @@ impl AccountRow {
         self.status.parse().unwrap_or(AccountStatus::Inactive)
     }
 
-    /// The events of the account and of its credential together: both only grow, so every change is another number.
+    /// The last change of the account and the last one of the names, added up: both only grow, so every change of what is
+    /// shown is another number. Passwords and codes do not move it.
     pub fn version(&self) -> Version {
         Version(self.version)
     }

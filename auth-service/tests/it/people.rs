@@ -97,6 +97,36 @@ async fn repeating_what_holds_records_nothing_and_a_stale_version_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_entity_tag_does_not_tell_whose_account_a_code_was_mailed_for() {
+    let stage = Stage::set().await;
+    let ada = stage.join("ada@example.com").await;
+    let bob = stage.join("bob@example.com").await;
+    let path = format!("/users/{}", ada.id);
+    let etag = async || {
+        let shown = stage.get_as(&bob, &path).await;
+        shown.headers()["etag"].to_str().unwrap().to_owned()
+    };
+    let before = etag().await;
+
+    stage.post("/auth/forgot-password", json!({ "email": "ada@example.com" })).await;
+    let code = stage.code("ada@example.com", 2).await;
+    assert_eq!(etag().await, before);
+    let body = json!({
+        "email": "ada@example.com", "code": code, "new_password": crate::stage::OTHER_PASSWORD,
+    });
+    assert_eq!(stage.post("/auth/reset-password", body).await.status(), StatusCode::NO_CONTENT);
+
+    assert_eq!(etag().await, before);
+    stage.service.runtime.rebuild("credential").await.unwrap();
+    assert_eq!(etag().await, before);
+    let ada = stage.enter("ada@example.com", crate::stage::OTHER_PASSWORD).await;
+    let renamed =
+        json!({ "first_name": "Ada", "last_name": "King", "interests": ["BOOKS", "FOOD"] });
+    assert_eq!(put(&stage, &ada, &ada.id, renamed).await.status(), StatusCode::OK);
+    assert_ne!(etag().await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn interests_are_listed_without_a_token() {
     let stage = Stage::set().await;
 
