@@ -7,7 +7,7 @@ use shared_schemas::{ConnectionId, session::RevocationReason};
 use super::aggregate::User;
 use crate::{
     accounts::Accounts,
-    connection,
+    connection::{self, aggregate::ConnectionError},
     credential::{aggregate::Credential, email::Email, view as credentials},
     secret,
     session::throttle::Throttle,
@@ -39,7 +39,8 @@ impl Accounts {
             let id = ConnectionId::between(user_id, other);
             self.connections
                 .execute_in(&work, id, Expected::Any, &metadata, |connection| {
-                    connection.end(user_id)
+                    // The other one may have ended it in this very moment.
+                    Ok::<_, ConnectionError>(connection.end(user_id).unwrap_or_default())
                 })
                 .await?;
         }

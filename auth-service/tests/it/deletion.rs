@@ -40,6 +40,30 @@ async fn a_deleted_account_is_gone_for_everybody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_account_closes_while_somebody_else_ends_a_connection_to_it() {
+    let stage = Stage::set().await;
+    let ada = stage.join("ada@example.com").await;
+    let bob = stage.join("bob@example.com").await;
+    stage.post_as(&ada, &format!("/users/{}/connect", bob.id), json!({})).await;
+    let connection = stage.hold_up("connection").await;
+
+    let disconnect = stage.request(Method::DELETE, &format!("/users/{}/disconnect", ada.id));
+    let disconnect = async { disconnect.bearer_auth(&bob.access).send().await.unwrap().status() };
+    let close = async {
+        stage.are_waiting(1).await;
+        delete(&stage, &ada, &ada.id).await
+    };
+    let release = async {
+        stage.are_waiting(2).await;
+        connection.commit().await.unwrap();
+    };
+    let (disconnected, closed, ()) = tokio::join!(disconnect, close, release);
+
+    assert_eq!((disconnected, closed), (StatusCode::NO_CONTENT, StatusCode::NO_CONTENT));
+    assert_eq!(stage.events("connection.ended.v1").await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_deletion_shreds_the_personal_facts_and_a_rebuild_does_not_bring_them_back() {
     let stage = Stage::set().await;
     let ada = stage.join("ada@example.com").await;
