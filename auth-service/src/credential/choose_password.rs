@@ -9,6 +9,7 @@ use super::{
     code::{self, Purpose},
     event::field,
     password::Password,
+    verify::refuse_late,
     view::{self, CredentialRow},
 };
 use crate::{
@@ -66,13 +67,23 @@ impl Accounts {
         // Judged and hashed before anybody looks whether the address is known, so that neither tells.
         let new = choose(new, email, &[])?;
         let hash = self.passwords.hash(new).await?;
+        refuse_late(self.reset_to(email, code, &hash, metadata)).await
+    }
+
+    async fn reset_to(
+        &self,
+        email: &str,
+        code: &str,
+        hash: &str,
+        metadata: Metadata,
+    ) -> Result<(), Problem> {
         let (_, row) = self.find_for_code(email).await?;
         let user_id = row.user_id();
         let metadata = Metadata { actor: Some(user_id), ..metadata };
         let work = self.store().begin().await?;
         self.lock(&work, user_id).await?;
         let work = self.spend_code(work, user_id, Purpose::ResetPassword, code, &metadata).await?;
-        self.replace(&work, &row, &hash, None, &metadata).await?;
+        self.replace(&work, &row, hash, None, &metadata).await?;
         Ok(work.commit().await?)
     }
 

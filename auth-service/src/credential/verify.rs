@@ -1,8 +1,11 @@
 //! Proving to own an address.
 
+use std::time::Duration;
+
 use event_runtime::{Expected, UnitOfWork};
 use service_kit::Problem;
 use shared_schemas::{UserId, envelope::Metadata, user::Role};
+use tokio::time::{Instant, sleep_until};
 
 use super::{
     aggregate::CredentialError,
@@ -12,6 +15,22 @@ use super::{
 };
 use crate::{accounts::Accounts, user::aggregate::UserError};
 
+/// How long a refusal takes at least: longer than it takes to find an account and count a try.
+const REFUSAL: Duration = Duration::from_millis(150);
+
+/// Says no after the same time whether there is an account whose codes had to be looked at or not, so that a watch tells
+/// nobody who has one.
+pub(super) async fn refuse_late<T>(
+    attempt: impl Future<Output = Result<T, Problem>>,
+) -> Result<T, Problem> {
+    let earliest = Instant::now() + REFUSAL;
+    let result = attempt.await;
+    if result.is_err() {
+        sleep_until(earliest).await;
+    }
+    result
+}
+
 impl Accounts {
     /// Makes the account of an address active. The address, the code, or the account may be wrong: one answer for all.
     ///
@@ -19,6 +38,15 @@ impl Accounts {
     ///
     /// [`CredentialError::InvalidCode`] as a problem.
     pub async fn verify_email(
+        &self,
+        email: &str,
+        code: &str,
+        metadata: Metadata,
+    ) -> Result<(), Problem> {
+        refuse_late(self.verify_with(email, code, metadata)).await
+    }
+
+    async fn verify_with(
         &self,
         email: &str,
         code: &str,

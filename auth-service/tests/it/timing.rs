@@ -52,3 +52,20 @@ async fn signing_up_takes_as_long_for_an_address_with_an_account() {
 
     assert_alike(times.await);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_code_takes_as_long_for_an_address_without_an_account() {
+    let stage = Stage::set().await;
+    stage.sign_up("ada@example.com", PASSWORD).await;
+    stage.code("ada@example.com", 1).await;
+
+    let times = medians(&stage, async |stage, _, known| {
+        let email = if known { "ada@example.com" } else { "bob@example.com" };
+        stage.verify(email, "00000000").await;
+    });
+    let times = times.await;
+
+    // A ratio alone would not do: looking at an account takes a few milliseconds, and noise hides that from a test.
+    assert!(times.1 >= Duration::from_millis(150), "{times:?}");
+    assert_alike(times);
+}
