@@ -23,8 +23,9 @@ const COST: (u32, u32, u32) = (19_456, 2, 1);
 /// Hashes at a time; each takes a core for some 25 ms.
 const PLACES: usize = 2;
 
-/// How long a request waits for its turn to hash.
-const QUEUE: Duration = Duration::from_secs(5);
+/// How long a request waits for its turn to hash. Well below what a proxy waits for an answer: one that gave up first would
+/// take a queue for an outage, and stop asking for what needs no hash.
+const QUEUE: Duration = Duration::from_secs(2);
 
 /// What somebody types as a password, in one normal form (NFC), so that every keyboard gives the same.
 pub struct Password(Zeroizing<String>);
@@ -136,7 +137,7 @@ impl Passwords {
     ///
     /// # Errors
     ///
-    /// [`HashingError::Busy`] after five seconds.
+    /// [`HashingError::Busy`] after two seconds.
     pub async fn turn(&self) -> Result<Turn, HashingError> {
         let waiting = tokio::time::timeout(QUEUE, Arc::clone(&self.places).acquire_owned());
         match waiting.await {
