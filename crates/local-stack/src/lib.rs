@@ -2,7 +2,7 @@
 //!
 //! Everything listens on loopback, keeps its files in one directory and dies with the program that
 //! started it. The launcher, the tests of single crates and the system tests all start the same
-//! [`Stack`], or only the part of it they need, so that what people run and what is tested cannot differ.
+//! [`stack::Stack`], or only the part of it they need, so that what people run and what is tested cannot differ.
 
 pub mod acl;
 pub mod binaries;

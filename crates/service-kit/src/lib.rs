@@ -1,6 +1,6 @@
 //! What every service does that is not its business: configuration, HTTP, tokens, problems, pages, health, shutdown.
 //!
-//! A service hands a [`Definition`](service::Definition) to [`service::main`] and writes nothing of this itself.
+//! A service hands a [`Definition`] to [`program::main`] and writes nothing of this itself.
 
 pub mod allow;
 pub mod caller;

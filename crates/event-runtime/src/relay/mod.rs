@@ -2,7 +2,7 @@
 //!
 //! Two steps, each safe to repeat and safe to race:
 //!
-//! 1. [`sequence`](sequencer::sequence): rows of the outbox get the next dense sequence numbers of their partition, in one
+//! 1. `sequencer::sequence`: rows of the outbox get the next dense sequence numbers of their partition, in one
 //!    transaction that locks the partition's head. Numbers are given after commit, so no reader can skip a late commit.
 //! 2. `publish.lua`: a batch is appended under the explicit ids `<sequence>-0`, only if the stream ends where the relay
 //!    believes. Publishing twice is impossible, and a relay that slept through its own replacement is refused.
