@@ -10,7 +10,7 @@ use poem_openapi::{
 };
 use sea_orm::ConnectionTrait;
 use service_kit::{
-    Caller, Cursor, ETag, IdempotencyKey, Limit, Page, Problem,
+    Caller, Cursor, ETag, IdempotencyKey, Limit, Page, Problem, example,
     idempotency::{self, Known},
 };
 use shared_schemas::{CommentId, PostId, UserId};
@@ -70,7 +70,7 @@ impl Example for EditComment {
 
 /// A comment on a post.
 #[derive(Clone, Debug, Object)]
-#[oai(rename = "Comment")]
+#[oai(example, rename = "Comment")]
 pub struct CommentView {
     /// The comment.
     pub id: CommentId,
@@ -91,6 +91,22 @@ pub struct CommentView {
     pub created_at: DateTime<Utc>,
     /// When its text last changed.
     pub updated_at: DateTime<Utc>,
+}
+
+impl Example for CommentView {
+    fn example() -> Self {
+        Self {
+            id: CommentId(example::id(4)),
+            post_id: PostId(example::id(3)),
+            author_id: UserId(example::id(2)),
+            parent_id: None,
+            body: AddComment::example().body,
+            hidden: false,
+            total_replies: 2,
+            created_at: example::moment(),
+            updated_at: example::moment(),
+        }
+    }
 }
 
 impl From<CommentRow> for CommentView {

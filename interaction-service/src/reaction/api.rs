@@ -9,7 +9,7 @@ use poem_openapi::{
     types::Example,
 };
 use service_kit::{
-    Caller, Cursor, ETag, IdempotencyKey, Limit, Page, Problem,
+    Caller, Cursor, ETag, IdempotencyKey, Limit, Page, Problem, example,
     idempotency::{self, Known},
 };
 use shared_schemas::{PostId, ReactionId, UserId, reaction::ReactionKind};
@@ -50,7 +50,7 @@ impl Example for React {
 
 /// How one person feels about one post.
 #[derive(Clone, Debug, Object)]
-#[oai(rename = "Reaction")]
+#[oai(example, rename = "Reaction")]
 pub struct ReactionView {
     /// The reaction; the same for this person and post for ever.
     pub id: ReactionId,
@@ -64,6 +64,20 @@ pub struct ReactionView {
     pub created_at: DateTime<Utc>,
     /// When its kind last changed.
     pub updated_at: DateTime<Utc>,
+}
+
+impl Example for ReactionView {
+    fn example() -> Self {
+        let (post_id, user_id) = (PostId(example::id(3)), UserId(example::id(2)));
+        Self {
+            id: ReactionId::of(user_id, post_id),
+            post_id,
+            user_id,
+            kind: ReactionKind::Love,
+            created_at: example::moment(),
+            updated_at: example::moment(),
+        }
+    }
 }
 
 impl From<ReactionRow> for ReactionView {

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use event_runtime::{ExecuteError, Expected, Streams};
-use poem_openapi::{Object, OpenApi, Tags, param::Path, payload::Json};
-use service_kit::{Caller, Problem};
+use poem_openapi::{Object, OpenApi, Tags, param::Path, payload::Json, types::Example};
+use service_kit::{Caller, Problem, example};
 use shared_schemas::PostId;
 
 use super::aggregate::{Hour, Seen, View, ViewError};
@@ -25,7 +25,7 @@ enum Tag {
 
 /// Whether a view counted.
 #[derive(Clone, Debug, Object)]
-#[oai(rename = "View")]
+#[oai(example, rename = "View")]
 pub struct ViewView {
     /// The post.
     pub post_id: PostId,
@@ -33,6 +33,12 @@ pub struct ViewView {
     pub counted: bool,
     /// The start of the hour (UTC).
     pub hour: DateTime<Utc>,
+}
+
+impl Example for ViewView {
+    fn example() -> Self {
+        Self { post_id: PostId(example::id(3)), counted: true, hour: example::moment() }
+    }
 }
 
 #[OpenApi(tag = "Tag::Views")]

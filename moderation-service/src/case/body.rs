@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use poem_openapi::{Enum, Object, types::Example};
+use service_kit::example;
 use shared_schemas::{
     CaseId, UserId,
     choice::UnknownChoice,
@@ -16,7 +17,7 @@ use crate::screening::{Analysis, Finding, Verdict};
 
 /// A case.
 #[derive(Clone, Debug, Object)]
-#[oai(rename = "Case")]
+#[oai(example, rename = "Case")]
 pub struct CaseView {
     /// The case.
     pub id: CaseId,
@@ -172,6 +173,38 @@ pub enum UnreadableCase {
     /// A JSON column.
     #[error("a column of the case does not have its form")]
     Json(#[from] serde_json::Error),
+}
+
+impl Example for CaseView {
+    fn example() -> Self {
+        let reason = ModerationReason::Harassment;
+        let finding = FindingView {
+            rule: "insult".to_owned(),
+            category: reason,
+            weight: 55,
+            span: Some(SpanView { start: 8, end: 14 }),
+            explanation: "an insult that is aimed at somebody".to_owned(),
+        };
+        Self {
+            id: CaseId(example::id(5)),
+            subject: SubjectView { kind: SubjectKind::Comment, id: example::id(4), version: 1 },
+            author_id: UserId(example::id(2)),
+            state: CaseState::Opened,
+            reasons: vec![reason],
+            decision: None,
+            decided_by: None,
+            analysis: AnalysisView {
+                analyser: "rules".to_owned(),
+                verdict: VerdictView::Hold,
+                reasons: vec![reason],
+                scores: BTreeMap::from([(reason.to_string(), finding.weight)]),
+                findings: vec![finding],
+                language_unsupported: false,
+            },
+            opened_at: example::moment(),
+            decided_at: None,
+        }
+    }
 }
 
 impl TryFrom<CaseRow> for CaseView {

@@ -6,9 +6,10 @@ use poem_openapi::{
     ApiResponse, Object, OpenApi, Tags,
     param::{Header, Path, Query},
     payload::Json,
+    types::Example,
 };
 use service_kit::{
-    Caller, Cursor, ETag, IdempotencyKey, Limit, Page, Problem,
+    Caller, Cursor, ETag, IdempotencyKey, Limit, Page, Problem, example,
     idempotency::{self, Known},
 };
 use shared_schemas::{
@@ -36,11 +37,18 @@ enum Tag {
 
 /// A choice of a closed list.
 #[derive(Object)]
+#[oai(example)]
 struct Choice {
     /// The value to send.
     value: Category,
     /// The value in words.
     label: String,
+}
+
+impl Example for Choice {
+    fn example() -> Self {
+        Self { value: Category::Food, label: Category::Food.label() }
+    }
 }
 
 /// What an author writes.
@@ -64,7 +72,7 @@ fn posted() -> PostStatus {
     PostStatus::Posted
 }
 
-impl poem_openapi::types::Example for WritePost {
+impl Example for WritePost {
     fn example() -> Self {
         Self {
             title: "Sourdough in a cold kitchen".to_owned(),
@@ -77,7 +85,7 @@ impl poem_openapi::types::Example for WritePost {
 
 /// A post and what people did with it.
 #[derive(Clone, Debug, Object)]
-#[oai(rename = "Post")]
+#[oai(example, rename = "Post")]
 pub struct PostView {
     /// The post.
     pub id: PostId,
@@ -110,6 +118,29 @@ pub struct PostView {
     /// When it was first public.
     #[oai(skip_serializing_if_is_none)]
     pub published_at: Option<DateTime<Utc>>,
+}
+
+impl Example for PostView {
+    fn example() -> Self {
+        let WritePost { title, body, category, status } = WritePost::example();
+        Self {
+            id: PostId(example::id(3)),
+            author_id: UserId(example::id(1)),
+            title,
+            body,
+            category,
+            status,
+            hidden: false,
+            total_views: 41,
+            total_comments: 3,
+            total_reactions: 5,
+            score: 62,
+            popularity: 46.2,
+            created_at: example::moment(),
+            updated_at: example::moment(),
+            published_at: Some(example::moment()),
+        }
+    }
 }
 
 impl From<PostRow> for PostView {
@@ -177,7 +208,7 @@ impl PostApi {
         Json(
             Category::ALL
                 .iter()
-                .map(|category| Choice { value: *category, label: label(*category) })
+                .map(|category| Choice { value: *category, label: category.label() })
                 .collect(),
         )
     }
@@ -338,15 +369,6 @@ impl PostApi {
     ) -> Result<PostView, Problem> {
         Ok(self.find(connection, id, caller).await?.into())
     }
-}
-
-/// `MUSIC_AND_ART` as people read it: `Music and art`.
-fn label(category: Category) -> String {
-    let words = category.as_str().to_ascii_lowercase().replace('_', " ");
-    let mut letters = words.chars();
-    letters.next().map_or_else(String::new, |first| {
-        format!("{}{}", first.to_ascii_uppercase(), letters.as_str())
-    })
 }
 
 impl From<PostError> for Problem {
