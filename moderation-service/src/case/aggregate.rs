@@ -69,6 +69,9 @@ pub enum CaseError {
     /// The content's service has not brought it back yet.
     #[error("the content is being restored; wait until that is confirmed")]
     RestorePending,
+    /// Another case asked to hide the content, and its service has not said yet that it did.
+    #[error("the content is being hidden because of another case; wait until that is confirmed")]
+    DeletePending,
     /// The author deleted the content.
     #[error("its author has deleted the content; there is nothing to restore")]
     ContentGone,

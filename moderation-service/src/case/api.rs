@@ -10,12 +10,12 @@ use sea_orm::ConnectionTrait;
 use service_kit::{Caller, Cursor, ETag, Limit, Page, Problem};
 use shared_schemas::{
     CaseId, CommentId, PostId,
-    moderation::{CaseState, Decider, Subject},
+    moderation::{CaseState, Decider, Decision, Subject},
     user::Role,
 };
 
 use super::{
-    aggregate::{Case, CaseError},
+    aggregate::{Case, CaseError, Visibility},
     body::{CaseView, Decide, UnreadableCase},
     view::{self, CaseRow},
 };
@@ -111,9 +111,12 @@ impl CaseApi {
         let work = store.begin().await?;
         let subject = subject(&find(work.txn(), id).await?);
         let visibility = confirm::projection::lock(work.txn(), subject).await?;
+        let opposed = opposed(work.txn(), subject, id, decision, visibility).await?;
         self.cases
             .execute_in(&work, id, expected, &caller.metadata(), |case| {
-                case.decide(decision, reasons.clone(), decided_by.clone(), visibility)
+                let events =
+                    case.decide(decision, reasons.clone(), decided_by.clone(), visibility)?;
+                opposed.filter(|_| !events.is_empty()).map_or(Ok(events), Err)
             })
             .await?;
         let decided = find(work.txn(), id).await?;
@@ -123,6 +126,29 @@ impl CaseApi {
 }
 
 /// Administrators may do what moderators may.
+/// Whether another case about the same content waits for the opposite. Decisions of one case are carried out in order, those
+/// of two in any: only one of the two would hold, and nobody could say which.
+async fn opposed(
+    connection: &impl ConnectionTrait,
+    subject: Subject,
+    id: CaseId,
+    decision: Decision,
+    visibility: Visibility,
+) -> Result<Option<CaseError>, Problem> {
+    let (waits_for, error) = match (decision, visibility) {
+        // What is gone is neither hidden nor restored any more.
+        (Decision::Dismiss, _) | (_, Visibility::Gone) => return Ok(None),
+        (Decision::Delete, Visibility::Visible | Visibility::Hidden) => {
+            (CaseState::RestoreRequested, CaseError::RestorePending)
+        }
+        (Decision::Restore, Visibility::Visible | Visibility::Hidden) => {
+            (CaseState::DeleteRequested, CaseError::DeletePending)
+        }
+    };
+    let waiting = view::waiting(connection, subject, waits_for).await?;
+    Ok(waiting.iter().any(|other| *other != id).then_some(error))
+}
+
 fn require_moderator(caller: &Caller) -> Result<(), Problem> {
     if caller.has(Role::Admin) { Ok(()) } else { caller.require(Role::Moderator) }
 }
@@ -150,7 +176,8 @@ impl From<CaseError> for Problem {
             CaseError::NotFound => Self::not_found("case"),
             CaseError::NothingToRestore
             | CaseError::NothingToDismiss
-            | CaseError::RestorePending => Self::conflict("case-state", error.to_string()),
+            | CaseError::RestorePending
+            | CaseError::DeletePending => Self::conflict("case-state", error.to_string()),
             CaseError::ContentGone => Self::conflict("content-gone", error.to_string()),
         }
     }

@@ -5,8 +5,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use event_runtime::{ApplyError, Expected, Reactor, Recorded, RecordedEvent, Streams, UnitOfWork};
 use shared_schemas::{
-    CommentId, PostId, Service, UserId, comment::CommentEvent, envelope::Metadata,
-    moderation::Subject, post::PostEvent,
+    CommentId, PostId, Service, UserId,
+    comment::CommentEvent,
+    envelope::Metadata,
+    moderation::{CaseState, Subject},
+    post::PostEvent,
 };
 
 use super::{
@@ -16,7 +19,10 @@ use super::{
     view,
 };
 use crate::{
-    case::aggregate::{Case, CaseError, Opening, case_id},
+    case::{
+        self,
+        aggregate::{Case, CaseError, Opening, Visibility, case_id},
+    },
     confirm,
     screening::{Analyser, Analysis, Content, ContentKind, Verdict},
 };
@@ -122,7 +128,7 @@ impl ContentScreening {
     ) -> Result<(), ApplyError> {
         let Completed { subject, subject_version, author_id, analyser, analysis, .. } = completed;
         let removal = match analysis.verdict {
-            Verdict::Remove => Some(confirm::projection::lock(work.txn(), subject).await?),
+            Verdict::Remove => self.removal(work, subject).await?,
             Verdict::Hold | Verdict::Allow => None,
         };
         let opening = Opening {
@@ -140,6 +146,21 @@ impl ContentScreening {
             })
             .await?;
         Ok(())
+    }
+}
+
+impl ContentScreening {
+    /// How a removal meets the content. `None` while the content is being restored: which of the two is carried out last
+    /// cannot be known, so a person decides.
+    async fn removal(
+        &self,
+        work: &UnitOfWork,
+        subject: Subject,
+    ) -> Result<Option<Visibility>, ApplyError> {
+        let visibility = confirm::projection::lock(work.txn(), subject).await?;
+        let state = CaseState::RestoreRequested;
+        let restored = case::view::waiting(work.txn(), subject, state).await?;
+        Ok(restored.is_empty().then_some(visibility))
     }
 }
 

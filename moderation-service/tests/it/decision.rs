@@ -11,7 +11,7 @@ use shared_schemas::{
 use test_kit::eventually;
 use uuid::Uuid;
 
-use crate::support::{INSULT, SOON, World, answer, edited};
+use crate::support::{INSULT, SOON, THREAT, World, answer, edited};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_moderator_deletes_and_restores_and_the_service_confirms_each() {
@@ -128,6 +128,37 @@ async fn what_is_no_case_or_no_decision_is_refused() {
     ] {
         assert_eq!(send(body.clone()).await.unwrap().status(), 400, "{body}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_cases_about_one_post_cannot_ask_for_opposites_at_once() {
+    let world = World::start().await;
+    let moderator = world.moderator();
+    let post = world.post(10, INSULT).await;
+    world.publisher.publish(post, 2, &edited(INSULT)).await.unwrap();
+    world.screenings(post, 2).await;
+    let cases = world.cases(Subject::Post(post)).await;
+    let [first, second] = cases.as_slice() else { panic!("{cases:?}") };
+    world.decide(&moderator, first, "DELETE").await;
+    world.post_hidden(post, 3, first).await;
+    world.case_in(first, "DELETE_CONFIRMED").await;
+    world.decide(&moderator, first, "RESTORE").await;
+
+    // Were it confirmed because the post is hidden now, the restoration on its way would show what a decision has hidden.
+    let (status, refused) = world.decide(&moderator, second, "DELETE").await;
+    assert_eq!((status, &refused["type"]), (409, &json!("/problems/case-state")), "{refused}");
+    // Nor may a rule do that; a person decides.
+    world.publisher.publish(post, 4, &edited(THREAT)).await.unwrap();
+    world.screenings(post, 3).await;
+    let cases = world.cases(Subject::Post(post)).await;
+    assert_eq!(cases.last().unwrap()["state"], "OPENED", "{cases:?}");
+
+    world.post_restored(post, 5, first).await;
+    world.case_in(first, "RESTORE_CONFIRMED").await;
+    assert_eq!(world.decide(&moderator, second, "DELETE").await.0, 200);
+    world.decide(&moderator, cases.last().unwrap(), "DELETE").await;
+    world.post_hidden(post, 6, second).await;
+    world.case_in(second, "DELETE_CONFIRMED").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
