@@ -95,7 +95,7 @@ pub async fn list(
     let (before, before_id) = after;
     // The latest moment that PostgreSQL keeps is earlier than that of chrono.
     let latest = DateTime::from_timestamp(32_503_680_000, 0).unwrap_or(DateTime::<Utc>::MAX_UTC);
-    let before = DateTime::from_timestamp_micros(before).unwrap_or(latest).min(latest);
+    let before = DateTime::from_timestamp_micros(before.max(0)).unwrap_or(latest).min(latest);
     CaseRow::find_by_statement(raw_sql!(
         Postgres,
         "SELECT * FROM moderation_case

@@ -51,6 +51,23 @@ async fn malformed_parameters_and_missing_tokens_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_cursor_of_another_age_gives_an_answer_and_no_failure() {
+    let world = World::start().await;
+    let moderator = world.moderator();
+
+    // A cursor is a signed number of microseconds and an id in base64: the smallest, the largest, and some 200 000 years ago,
+    // which chrono knows and PostgreSQL does not.
+    for cursor in [
+        "gAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        "f_______________________________",
+        "qJHnYPsKAAAAAAAAAAAAAAAAAAAAAAAA",
+    ] {
+        let path = format!("/moderation/cases?cursor={cursor}");
+        assert_eq!(world.get(&moderator, &path).await.0, 200, "{cursor}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_document_describes_every_operation() {
     let world = World::start().await;
     let url = format!("http://{}/openapi.json", world.running.addr);

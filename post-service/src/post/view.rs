@@ -119,7 +119,7 @@ pub async fn list(
     let Filter { viewer, author, category, status } = filter;
     let (category, status) = (category.map(Category::as_str), status.as_str());
     let ((before, before_id), fetch) = (after, limit.fetch());
-    let before = DateTime::from_timestamp_micros(before).unwrap_or(DateTime::<Utc>::MAX_UTC);
+    let before = DateTime::from_timestamp_micros(before.max(0)).unwrap_or(DateTime::<Utc>::MAX_UTC);
     let before = before.min(DateTime::from_timestamp(32_503_680_000, 0).unwrap_or(before));
     PostRow::find_by_statement(raw_sql!(
         Postgres,

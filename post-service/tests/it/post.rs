@@ -163,6 +163,22 @@ async fn every_refusal_is_a_problem() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_cursor_of_another_age_gives_an_answer_and_no_failure() {
+    let world = World::start().await;
+    let author = world.person(1);
+
+    // A cursor is a signed number of microseconds and an id in base64: the smallest, the largest, and some 200 000 years ago,
+    // which chrono knows and PostgreSQL does not.
+    for cursor in [
+        "gAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        "f_______________________________",
+        "qJHnYPsKAAAAAAAAAAAAAAAAAAAAAAAA",
+    ] {
+        assert_eq!(world.get(&author, &format!("/posts?cursor={cursor}")).await.0, 200, "{cursor}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_read_model_made_anew_is_the_same() {
     let world = World::start().await;
     let author = world.person(1);
