@@ -64,7 +64,7 @@ impl Settings for Config {
         });
         let mail_from = env.or_default("MAIL_FROM", "PeerLink <no-reply@peerlink.invalid>");
         let demo_accounts = env.or_default("DEMO_ACCOUNTS", "false");
-        let moderators = env.or_default("MODERATOR_EMAILS", "");
+        let moderators = env.optional_secret("MODERATOR_EMAILS", "");
         Some(Self {
             keyring: keyring?,
             smtp: smtp?,

@@ -6,9 +6,10 @@ use poem_openapi::{
     ApiResponse, Object, OpenApi,
     param::{Header, Path, Query},
     payload::Json,
+    types::Example,
 };
 use service_kit::{
-    Caller, Cursor, IdempotencyKey, Limit, Page, Problem,
+    Caller, Cursor, IdempotencyKey, Limit, Page, Problem, example,
     idempotency::{self, Known},
 };
 use shared_schemas::{ConnectionId, UserId};
@@ -27,6 +28,7 @@ pub struct ConnectionApi {
 
 /// A connection that was just established.
 #[derive(Object)]
+#[oai(example)]
 struct NewConnection {
     /// The connection, the same from both ends.
     connection_id: ConnectionId,
@@ -36,8 +38,20 @@ struct NewConnection {
     connected_at: DateTime<Utc>,
 }
 
+impl Example for NewConnection {
+    fn example() -> Self {
+        let (one, other) = (UserId(example::id(1)), UserId(example::id(2)));
+        Self {
+            connection_id: ConnectionId::between(one, other),
+            user_id: other,
+            connected_at: example::moment(),
+        }
+    }
+}
+
 /// Somebody whom the caller is connected with.
 #[derive(Object)]
+#[oai(example)]
 struct ConnectedUser {
     /// Who it is.
     user_id: UserId,
@@ -47,6 +61,17 @@ struct ConnectedUser {
     last_name: String,
     /// Since when.
     connected_at: DateTime<Utc>,
+}
+
+impl Example for ConnectedUser {
+    fn example() -> Self {
+        Self {
+            user_id: UserId(example::id(2)),
+            first_name: "Mary".to_owned(),
+            last_name: "Somerville".to_owned(),
+            connected_at: example::moment(),
+        }
+    }
 }
 
 impl From<ConnectionRow> for ConnectedUser {

@@ -146,9 +146,16 @@ impl Example for ResetPasswordRequest {
 
 /// What happens next, for a person to read.
 #[derive(Object)]
+#[oai(example)]
 struct Message {
     /// One sentence.
     message: String,
+}
+
+impl Example for Message {
+    fn example() -> Self {
+        Self { message: "The address is verified. You can sign in.".to_owned() }
+    }
 }
 
 fn message(text: &str) -> Json<Message> {

@@ -9,7 +9,8 @@ use poem_openapi::{
 };
 use serde::Deserialize;
 use service_kit::{
-    Caller, Problem, caller::RequestContext, problem::ProblemDetails, trust::ACCESS_TOKEN_SECONDS,
+    Caller, Problem, caller::RequestContext, example, problem::ProblemDetails,
+    trust::ACCESS_TOKEN_SECONDS,
 };
 use shared_schemas::{SessionId, UserId, session::RevocationReason, user::Role};
 
@@ -49,8 +50,10 @@ impl Example for SignInRequest {
 
 /// The password form of OAuth 2.0 (RFC 6749 §4.3.2).
 #[derive(Object, Deserialize)]
+#[oai(example)]
 struct PasswordForm {
     /// `password`, if present.
+    #[oai(skip_serializing_if_is_none)]
     grant_type: Option<String>,
     /// The e-mail address.
     username: String,
@@ -58,26 +61,49 @@ struct PasswordForm {
     password: String,
     /// Ignored: an access token is for everything its owner may do.
     #[serde(default)]
+    #[oai(skip_serializing_if_is_none)]
     scope: Option<String>,
     /// Ignored: there are no clients to tell apart.
     #[serde(default)]
+    #[oai(skip_serializing_if_is_none)]
     client_id: Option<String>,
     /// Ignored, as `client_id`.
     #[serde(default)]
+    #[oai(skip_serializing_if_is_none)]
     client_secret: Option<String>,
+}
+
+impl Example for PasswordForm {
+    fn example() -> Self {
+        Self {
+            grant_type: Some("password".to_owned()),
+            username: "ada@example.com".to_owned(),
+            password: "copper lantern drifts north".to_owned(),
+            scope: None,
+            client_id: None,
+            client_secret: None,
+        }
+    }
 }
 
 /// A refresh token.
 #[derive(Object)]
-#[oai(deny_unknown_fields)]
+#[oai(example, deny_unknown_fields)]
 struct RefreshRequest {
     /// The newest one of the session.
     #[oai(validator(min_length = 1, max_length = 256))]
     refresh_token: Secret,
 }
 
+impl Example for RefreshRequest {
+    fn example() -> Self {
+        Self { refresh_token: Secret(Tokens::example().refresh_token) }
+    }
+}
+
 /// What a client needs to act for a person.
 #[derive(Object)]
+#[oai(example)]
 struct Tokens {
     /// Put it into the `Authorization` header of requests, after `Bearer`.
     access_token: String,
@@ -87,6 +113,17 @@ struct Tokens {
     expires_in: i64,
     /// Good once, within seven days, for the next pair of tokens.
     refresh_token: String,
+}
+
+impl Example for Tokens {
+    fn example() -> Self {
+        Self {
+            access_token: "eyJhbGciOiJFZERTQSJ9.e30.c2lnbmF0dXJl".to_owned(),
+            token_type: "Bearer".to_owned(),
+            expires_in: ACCESS_TOKEN_SECONDS,
+            refresh_token: "xVuqf0XOJX7wLB2_OsC8z8p6E610yjWbHnTyvQSdWBg".to_owned(),
+        }
+    }
 }
 
 impl From<Grant> for Tokens {
@@ -102,6 +139,7 @@ impl From<Grant> for Tokens {
 
 /// What an access token says.
 #[derive(Object)]
+#[oai(example)]
 struct TokenDescription {
     /// Whose it is.
     user_id: UserId,
@@ -111,6 +149,17 @@ struct TokenDescription {
     roles: Vec<Role>,
     /// Until when it is good.
     expires_at: DateTime<Utc>,
+}
+
+impl Example for TokenDescription {
+    fn example() -> Self {
+        Self {
+            user_id: UserId(example::id(1)),
+            session_id: SessionId(example::id(6)),
+            roles: vec![Role::User],
+            expires_at: example::moment(),
+        }
+    }
 }
 
 #[derive(ApiResponse)]

@@ -6,8 +6,12 @@ use poem::{
     http::{StatusCode, header},
     web::Data,
 };
-use poem_openapi::{ApiResponse, Object, OpenApi, payload::Json, types::ToJSON};
-use service_kit::Problem;
+use poem_openapi::{
+    ApiResponse, Object, OpenApi,
+    payload::Json,
+    types::{Example, ToJSON},
+};
+use service_kit::{Problem, example};
 
 use super::view::{self, SigningKeyRow};
 use crate::Tag;
@@ -30,6 +34,7 @@ pub struct KeySet {
 
 /// An Ed25519 public key (RFC 8037 §2).
 #[derive(Debug, Object)]
+#[oai(example)]
 pub struct Key {
     /// `OKP`.
     kty: String,
@@ -44,6 +49,15 @@ pub struct Key {
     kid: String,
     /// The key, 32 bytes in base64url.
     x: String,
+}
+
+impl Example for Key {
+    fn example() -> Self {
+        Self::from(SigningKeyRow {
+            id: example::id(7),
+            public_key: "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo".to_owned(),
+        })
+    }
 }
 
 impl From<SigningKeyRow> for Key {

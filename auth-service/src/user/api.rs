@@ -9,7 +9,7 @@ use poem_openapi::{
     types::Example,
 };
 use sea_orm::ConnectionTrait;
-use service_kit::{Caller, Cursor, ETag, Limit, Page, Problem};
+use service_kit::{Caller, Cursor, ETag, Limit, Page, Problem, example};
 use shared_schemas::{
     UserId,
     envelope::Metadata,
@@ -36,12 +36,18 @@ pub struct UserApi {
 
 /// A choice of a closed list.
 #[derive(Object)]
-#[oai(rename = "InterestChoice")]
+#[oai(example, rename = "InterestChoice")]
 struct Choice {
     /// The value to send.
     value: Category,
     /// The value in words.
     label: String,
+}
+
+impl Example for Choice {
+    fn example() -> Self {
+        Self { value: Category::Travel, label: Category::Travel.label() }
+    }
 }
 
 /// What its owner may change of an account.
@@ -71,6 +77,7 @@ impl Example for UpdateUserRequest {
 
 /// A person, as others see them.
 #[derive(Object)]
+#[oai(example)]
 struct PublicUser {
     /// Who it is.
     id: UserId,
@@ -84,6 +91,19 @@ struct PublicUser {
     status: AccountStatus,
     /// When they signed up.
     created_at: DateTime<Utc>,
+}
+
+impl Example for PublicUser {
+    fn example() -> Self {
+        Self {
+            id: UserId(example::id(1)),
+            first_name: "Ada".to_owned(),
+            last_name: "King".to_owned(),
+            interests: vec![Category::Travel, Category::Scientific],
+            status: AccountStatus::Active,
+            created_at: example::moment(),
+        }
+    }
 }
 
 impl From<AccountRow> for PublicUser {
@@ -101,6 +121,7 @@ impl From<AccountRow> for PublicUser {
 
 /// A person, as they see themselves.
 #[derive(Object)]
+#[oai(example)]
 struct Me {
     /// Who it is.
     id: UserId,
@@ -120,6 +141,24 @@ struct Me {
     roles: Vec<Role>,
     /// Whether the person proved to own the address.
     email_verified: bool,
+}
+
+impl Example for Me {
+    fn example() -> Self {
+        let PublicUser { id, first_name, last_name, interests, status, created_at } =
+            PublicUser::example();
+        Self {
+            id,
+            first_name,
+            last_name,
+            interests,
+            status,
+            created_at,
+            email: "ada@example.com".to_owned(),
+            roles: vec![Role::User],
+            email_verified: true,
+        }
+    }
 }
 
 impl From<AccountRow> for Me {
@@ -179,7 +218,7 @@ impl UserApi {
     #[oai(path = "/users/interests-choices", method = "get", operation_id = "listInterests")]
     #[expect(clippy::unused_async, reason = "every operation is awaited")]
     async fn list_interests(&self) -> Json<Vec<Choice>> {
-        let choice = |category: &Category| Choice { value: *category, label: label(*category) };
+        let choice = |category: &Category| Choice { value: *category, label: category.label() };
         Json(Category::ALL.iter().map(choice).collect())
     }
 
@@ -324,15 +363,6 @@ fn own(caller: &Caller, user_id: UserId) -> Result<(), Problem> {
     } else {
         Err(Problem::forbidden("not-own-account", "only its owner may change an account"))
     }
-}
-
-/// `MUSIC_AND_ART` as people read it: `Music and art`.
-fn label(category: Category) -> String {
-    let words = category.as_str().to_ascii_lowercase().replace('_', " ");
-    let mut letters = words.chars();
-    letters.next().map_or_else(String::new, |first| {
-        format!("{}{}", first.to_ascii_uppercase(), letters.as_str())
-    })
 }
 
 impl From<UserError> for Problem {
