@@ -64,6 +64,39 @@ async fn the_front_door_documents_every_operation_of_every_service_and_routes_it
     world.stack.stop().await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_that_is_sent_or_answered_has_an_example() {
+    let world = World::start().await;
+    let merged = document(&world, "gateway").await;
+    let mut bodies = 0;
+
+    for (path, operations) in merged["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            let responses = operation["responses"].as_object().unwrap();
+            let sent = operation["requestBody"]["content"].as_object();
+            let answered =
+                responses.values().filter_map(|response| response["content"].as_object());
+            for (kind, body) in sent.into_iter().chain(answered).flatten() {
+                assert!(shows_example(&merged, &body["schema"]), "{method} {path}: {kind}");
+                bodies += 1;
+            }
+        }
+    }
+    assert!(bodies > 100, "{bodies}");
+    world.stack.stop().await.unwrap();
+}
+
+/// Whether a schema has an example, or is a list of what has one.
+fn shows_example(document: &Value, schema: &Value) -> bool {
+    if let Some(name) = schema["$ref"].as_str() {
+        return shows_example(document, document.pointer(name.trim_start_matches('#')).unwrap());
+    }
+    let list = |list: &Value| list["type"] == "array" && shows_example(document, &list["items"]);
+    schema.get("example").is_some()
+        || list(schema)
+        || schema["properties"].as_object().is_some_and(|fields| fields.values().any(list))
+}
+
 async fn document(world: &World, service: &str) -> Value {
     let url = world.client.endpoints().service(service).unwrap();
     world
