@@ -11,7 +11,10 @@ use shared_schemas::{
 };
 use uuid::Uuid;
 
-use crate::{Problem, Trust, trust::Claims};
+use crate::{
+    Problem, Trust,
+    trust::{Claims, TokenError},
+};
 
 /// What names a request in logs and events.
 #[derive(Clone, Debug)]
@@ -45,6 +48,10 @@ async fn authenticate(request: &Request, bearer: Bearer) -> poem::Result<Identit
         Ok(claims) => {
             let muted = trust.status(claims.sub) == AccountStatus::Muted;
             Ok(Identity { claims, context: context.clone(), muted })
+        }
+        // A client that is told that its token is bad throws it away.
+        Err(TokenError::UnknownKey) if !trust.has_heard_of_keys() => {
+            Err(Problem::unavailable("the keys that sign tokens are still being read").into())
         }
         Err(error) => {
             tracing::debug!(error = event_runtime::error::chain(&error), "token refused");

@@ -87,6 +87,8 @@ pub struct Trust {
 #[derive(Default)]
 struct Known {
     keys: HashMap<Uuid, DecodingKey>,
+    /// Whether any key was ever heard of, be it retired by now.
+    heard_of_keys: bool,
     /// Ended sessions, until every token of theirs has expired.
     revoked: HashMap<SessionId, DateTime<Utc>>,
     /// Accounts that are not simply active.
@@ -143,6 +145,7 @@ impl Trust {
 
     fn observe_key(&self, id: SigningKeyId, event: &SigningKeyEvent) {
         let mut known = self.known.write().expect("no holder of this lock panics");
+        known.heard_of_keys = true;
         match event {
             SigningKeyEvent::Activated { public_key } => {
                 match DecodingKey::from_ed_components(public_key) {
@@ -184,6 +187,11 @@ impl Trust {
     /// Whether at least one key is known: before that, no token can be believed.
     pub fn has_keys(&self) -> bool {
         !self.known.read().expect("no holder of this lock panics").keys.is_empty()
+    }
+
+    /// Whether any key was ever heard of. Before that, an unknown key says nothing against a token.
+    pub fn has_heard_of_keys(&self) -> bool {
+        self.known.read().expect("no holder of this lock panics").heard_of_keys
     }
 
     /// What the platform thinks of an account now.

@@ -2,8 +2,11 @@
 
 use event_runtime::Clock;
 use service_kit::Env;
+use shared_schemas::UserId;
+use test_kit::{TestDatabase, TestIssuer, TestRedis};
+use uuid::Uuid;
 
-use crate::world::{World, definition};
+use crate::world::{SOON, World, definition};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_configuration_mistake_is_reported_at_once() {
@@ -56,6 +59,26 @@ async fn the_store_refuses_another_number_of_partitions() {
 
     let error = event_runtime::error::chain(&error);
     assert!(error.contains("2 partitions") && error.contains("says 3"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_knows_no_key_asks_to_try_again_and_does_not_call_a_token_bad() {
+    let (database, redis) =
+        (TestDatabase::create().await.unwrap(), TestRedis::start().await.unwrap());
+    let env = Env::from_pairs([
+        ("LISTEN_ADDR", "127.0.0.1:0".to_owned()),
+        ("DATABASE_URL", database.schema("post").await.unwrap()),
+        ("REDIS_URL", redis.url()),
+    ]);
+    let running = service_kit::service::start(&definition(), env, Clock::System).await.unwrap();
+    let token = TestIssuer::unpublished().unwrap().token(UserId(Uuid::from_u128(7)), &[]);
+    let me = format!("http://{}/api/v1/me", running.addr);
+
+    let client = reqwest::Client::builder().timeout(SOON).build().unwrap();
+    let answer = client.get(me).bearer_auth(token).send().await.unwrap();
+
+    assert_eq!(answer.status(), 503);
+    assert!(answer.headers().contains_key("retry-after"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
