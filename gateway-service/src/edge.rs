@@ -157,7 +157,7 @@ fn authenticate(gateway: &Gateway, request: &Request) -> Result<Option<Arc<Claim
         return Ok(None);
     }
     gateway.trust.verify(token.trim()).map(Some).map_err(|error| {
-        if !gateway.caught_up.is_done() {
+        if !gateway.caught_up.is_done() || !gateway.trust.has_heard_of_keys() {
             return Problem::unavailable("the keys that sign tokens are still being read");
         }
         tracing::debug!(error = event_runtime::error::chain(&error), "token refused");

@@ -11,15 +11,19 @@ use std::{
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use poem::{Body, Response, endpoint::make, http::Method};
-use test_kit::eventually;
+use test_kit::{TestIssuer, TestRedis, eventually};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
     sync::Notify,
 };
 
-use crate::setup::{SOON, Stage, echo, nobody, peer, problem, silence, url_name, urls};
+use crate::setup::{
+    SOON, Stage, client, echo, gateway, nobody, peer, problem, silence, url, url_name, urls,
+};
+use event_runtime::Clock;
 use gateway_service::routes::Upstream;
+use shared_schemas::UserId;
 
 /// A server that closes every connection with a request on it while it is told to fail.
 struct Moody {
@@ -179,4 +183,23 @@ async fn half_an_answer_is_not_passed_off_as_a_whole() {
 
     assert_eq!(response.status(), 200);
     assert!(response.bytes().await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_token_is_called_bad_before_the_first_key_is_known() {
+    let redis = TestRedis::start().await.unwrap();
+    let gateway = gateway(&redis.url(), &urls(&echo().await)).await;
+    let http = client();
+    // Redis is empty, so everything that was there has been read.
+    eventually(SOON, || async {
+        let answer = http.get(url(&gateway, "/readyz")).send().await.unwrap();
+        answer.text().await.unwrap().contains("no signing key")
+    })
+    .await;
+
+    let issuer = TestIssuer::unpublished().unwrap();
+    let token = issuer.token(UserId::new(Clock::System.now()), &[]);
+    let request = http.get(url(&gateway, "/api/v1/posts")).bearer_auth(token);
+
+    problem(request.send().await.unwrap(), 503, "unavailable").await;
 }
