@@ -1,6 +1,9 @@
 //! `fuzz-api`: schemathesis over the document of every service.
 
-use std::{path::Path, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::{Context as _, Result, ensure};
 use local_stack::stack::{Stack, StackOptions};
@@ -80,19 +83,27 @@ impl FuzzApi {
                 "--continue-on-failure",
             ])
             .args(["--max-examples", &self.examples.to_string(), "--seed", &self.seed.to_string()])
-            // One worker: with more, CPython 3.11 can fail in the middle of compiling (SystemError in `ast.parse`).
             // These end the session or the account that all other requests need.
             .args(["--exclude-operation-id", "signOut", "--exclude-operation-id", "deleteUser"])
-            .args(["--exclude-operation-id", "changePassword", "--workers", "1", "--no-color"])
+            .args(["--exclude-operation-id", "changePassword"])
+            // With more than one, CPython 3.11 can fail in the middle of compiling (SystemError in `ast.parse`).
+            .args(["--workers", "1", "--no-color"])
+            // It leaves what it learned where it runs.
+            .current_dir(home())
             .status()
             .await?;
         Ok(status.success())
     }
 }
 
+/// Where schemathesis lives and keeps its notes.
+fn home() -> PathBuf {
+    repository().join("target/tools/schemathesis")
+}
+
 /// schemathesis in a virtual environment of its own.
-async fn install() -> Result<std::path::PathBuf> {
-    let home = repository().join("target/tools/schemathesis");
+async fn install() -> Result<PathBuf> {
+    let home = home();
     let program = home.join("bin/st");
     if program.exists() {
         return Ok(program);

@@ -26,6 +26,11 @@ impl Which {
         Ports::shifted(self.port_offset)
     }
 
+    /// The command that stops this stack, to be told to people.
+    pub(crate) fn down(self) -> String {
+        [vec!["cargo xtask down".to_owned()], self.arguments()].concat().join(" ")
+    }
+
     /// The same choice on a command line, to be told to people or to be passed on.
     pub(crate) fn arguments(self) -> Vec<String> {
         match self.port_offset {

@@ -1,6 +1,5 @@
 //! `up`: everything on this machine.
 
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -40,10 +39,10 @@ impl Up {
     pub(crate) async fn run(self) -> Result<ExitCode> {
         let dir = self.which.dir();
         if self.reset {
-            reset(&dir).await?;
+            reset(self.which).await?;
         }
         if let Some(state) = State::load(&dir)?.filter(State::is_up) {
-            ui::note("already up; `cargo xtask down` stops it");
+            ui::note(format_args!("already up; `{}` stops it", self.which.down()));
             self.show(&Endpoints::of(&state)?).await?;
             return Ok(ExitCode::SUCCESS);
         }
@@ -145,8 +144,9 @@ impl StopSignals {
 }
 
 /// Deletes everything a stack has kept, its secrets included.
-async fn reset(dir: &Path) -> Result<()> {
-    let state = match State::load(dir) {
+async fn reset(which: Which) -> Result<()> {
+    let dir = which.dir();
+    let state = match State::load(&dir) {
         Ok(state) => state,
         // A damaged record is what people reset for; it cannot say what runs.
         Err(error) => {
@@ -156,18 +156,19 @@ async fn reset(dir: &Path) -> Result<()> {
     };
     if let Some(state) = state {
         if state.is_up() {
-            bail!("it runs: stop it first (`cargo xtask down`, or Ctrl-C where it runs)");
+            bail!("it runs: stop it first (`{}`, or Ctrl-C where it runs)", which.down());
         }
-        state::stop_recorded(dir).await?;
+        state::stop_recorded(&dir).await?;
         if let Some(data) =
-            state.postgres_data.filter(|data| data.exists() && !data.starts_with(dir))
+            state.postgres_data.filter(|data| data.exists() && !data.starts_with(&dir))
         {
             std::fs::remove_dir_all(&data)
                 .with_context(|| format!("cannot delete {}", data.display()))?;
         }
     }
     if dir.exists() {
-        std::fs::remove_dir_all(dir).with_context(|| format!("cannot delete {}", dir.display()))?;
+        std::fs::remove_dir_all(&dir)
+            .with_context(|| format!("cannot delete {}", dir.display()))?;
     }
     Ok(())
 }
