@@ -37,7 +37,7 @@ pub async fn from_store<E: Event>(
 }
 
 /// Lets a consumer group's projection be made anew: empties its tables, forgets its parked events and puts its watermarks
-/// back to the beginning, in one transaction. Its owners lose their leases and then read the streams from the start.
+/// back to the beginning, in one transaction. Then its owners lose their leases, and read the streams from the start.
 pub(crate) async fn from_streams(store: &EventStore, handler: &dyn Handler) -> Result<(), DbErr> {
     let group = handler.group();
     let work = store.begin().await?;
@@ -59,14 +59,17 @@ pub(crate) async fn from_streams(store: &EventStore, handler: &dyn Handler) -> R
             "UPDATE watermark SET sequence = 0 WHERE consumer_group = {group}"
         ))
         .await?;
-    // An idle owner would not notice: it looks for what comes after its old watermark. Without its lease it starts over.
-    work.txn()
+    work.commit().await?;
+    // An idle owner would not notice: it looks for what comes after its old watermark. Without its lease it starts over. In a
+    // transaction of its own: whoever acquires locks the lease before the watermark, which in here would be a deadlock.
+    store
+        .db()
         .execute_raw(raw_sql!(
             Postgres,
             "UPDATE lease SET expires_at = '-infinity' WHERE consumer_group = {group}"
         ))
         .await?;
-    work.commit().await
+    Ok(())
 }
 
 /// Empties tables against all writers. Their names are constants of the program, not input.
