@@ -103,6 +103,9 @@ pub enum PostEvent {
         /// As in [`Self::Drafted`].
         category: Category,
     },
+    /// The author deleted a post that was never public; private to post-service, like everything else about it.
+    #[serde(rename = "post.draft_deleted.v1")]
+    DraftDeleted {},
     /// The post went public: a new one, a draft, or an archived one brought back. Carries the whole content, since
     /// readers never saw the draft.
     #[serde(rename = "post.published.v1")]
@@ -157,6 +160,6 @@ impl Event for PostEvent {
     const SERVICE: Service = Service::Post;
 
     fn is_public(&self) -> bool {
-        !matches!(self, Self::Drafted { .. } | Self::DraftEdited { .. })
+        !matches!(self, Self::Drafted { .. } | Self::DraftEdited { .. } | Self::DraftDeleted {})
     }
 }

@@ -105,6 +105,7 @@ async fn post(
         }
         PostEvent::Drafted { .. }
         | PostEvent::DraftEdited { .. }
+        | PostEvent::DraftDeleted {}
         | PostEvent::Edited { .. }
         | PostEvent::Archived {}
         | PostEvent::Deleted {}

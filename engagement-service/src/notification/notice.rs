@@ -30,6 +30,7 @@ pub(super) fn of_post(id: PostId, event: &PostEvent) -> Vec<Notice> {
         PostEvent::Restored { author_id, case_id } => (author_id, case_id, Decision::Restore),
         PostEvent::Drafted { .. }
         | PostEvent::DraftEdited { .. }
+        | PostEvent::DraftDeleted {}
         | PostEvent::Published { .. }
         | PostEvent::Edited { .. }
         | PostEvent::Archived {}

@@ -245,6 +245,9 @@ async fn a_person_who_registers_this_very_moment_is_waited_for() {
     let world = World::start(&mut history).await;
     world.publish(&history.facts).await;
     world.ready().await;
+    // From here on the consumer is at work; how long it takes to get there is not what this is about.
+    let known = format!("/users/{anna}/activity-profile");
+    eventually(SOON, || async { world.get(anna, &known).await.0 == 200 }).await;
 
     for _ in 0..5 {
         let newcomer = UserId::new(event_runtime::Clock::System.now());

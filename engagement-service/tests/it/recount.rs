@@ -84,6 +84,7 @@ pub(crate) fn recount(facts: &[Fact]) -> HashMap<UserId, Counted> {
             | What::Post(
                 PostEvent::Drafted { .. }
                 | PostEvent::DraftEdited { .. }
+                | PostEvent::DraftDeleted {}
                 | PostEvent::Edited { .. }
                 | PostEvent::Archived {}
                 | PostEvent::Deleted {}

@@ -36,7 +36,9 @@ impl Projection for PostMirror {
         let id = PostId(recorded.aggregate_id);
         match &recorded.event {
             // Never published by post-service; nobody else may know of a draft.
-            PostEvent::Drafted { .. } | PostEvent::DraftEdited { .. } => (),
+            PostEvent::Drafted { .. }
+            | PostEvent::DraftEdited { .. }
+            | PostEvent::DraftDeleted {} => (),
             PostEvent::Published { author_id, category, .. } => {
                 publish(txn, id, *author_id, *category).await?;
             }

@@ -32,9 +32,10 @@ pub(super) fn after_post(known: Option<Standing>, event: &PostEvent) -> Option<S
         }
         PostEvent::Hidden { .. } => known.map(|known| Standing { hidden: true, ..known }),
         PostEvent::Restored { .. } => known.map(|known| Standing { hidden: false, ..known }),
-        PostEvent::Drafted { .. } | PostEvent::DraftEdited { .. } | PostEvent::Edited { .. } => {
-            known
-        }
+        PostEvent::Drafted { .. }
+        | PostEvent::DraftEdited { .. }
+        | PostEvent::DraftDeleted {}
+        | PostEvent::Edited { .. } => known,
     }
 }
 

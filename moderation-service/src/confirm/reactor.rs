@@ -75,6 +75,7 @@ fn of_post(post: &Recorded<PostEvent>) -> Option<Change> {
         PostEvent::Deleted {} => Visibility::Gone,
         PostEvent::Drafted { .. }
         | PostEvent::DraftEdited { .. }
+        | PostEvent::DraftDeleted {}
         | PostEvent::Published { .. }
         | PostEvent::Edited { .. }
         | PostEvent::Archived {} => return None,

@@ -175,6 +175,7 @@ fn of_post(post: Recorded<PostEvent>) -> Option<Publication> {
         PostEvent::Edited { author_id, title, body, .. } => (author_id, title, body, true),
         PostEvent::Drafted { .. }
         | PostEvent::DraftEdited { .. }
+        | PostEvent::DraftDeleted {}
         | PostEvent::Archived {}
         | PostEvent::Deleted {}
         | PostEvent::Hidden { .. }

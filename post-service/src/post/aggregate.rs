@@ -118,7 +118,7 @@ impl Aggregate for Post {
             PostEvent::Archived {} => changed(|written| written.status = PostStatus::Archived),
             PostEvent::Hidden { .. } => changed(|written| written.hidden = true),
             PostEvent::Restored { .. } => changed(|written| written.hidden = false),
-            PostEvent::Deleted {} => Self::Deleted,
+            PostEvent::Deleted {} | PostEvent::DraftDeleted {} => Self::Deleted,
         }
     }
 }
@@ -198,8 +198,8 @@ impl Post {
     ///
     /// [`PostError::NotFound`] and [`PostError::NotAuthor`].
     pub fn delete(&self, deleter: UserId) -> Result<Vec<PostEvent>, PostError> {
-        self.owned_by(deleter)?;
-        Ok(vec![PostEvent::Deleted {}])
+        let was_public = self.owned_by(deleter)?.status != PostStatus::Draft;
+        Ok(vec![if was_public { PostEvent::Deleted {} } else { PostEvent::DraftDeleted {} }])
     }
 
     /// Carries out a moderation decision. A post that is gone, or hidden already, needs nothing.
@@ -270,6 +270,9 @@ mod tests {
     #[test]
     fn drafts_are_private_facts_and_publications_are_not() {
         use shared_schemas::Event;
+
+        let deleted = given(&created(PostStatus::Draft)).delete(AUTHOR).unwrap();
+        assert!(!deleted[0].is_public(), "nobody learns of a draft by its end");
 
         assert!(!created(PostStatus::Draft)[0].is_public());
         assert!(created(PostStatus::Posted)[0].is_public());

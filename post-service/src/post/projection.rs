@@ -36,7 +36,9 @@ impl InlineProjection<PostEvent> for PostReadModel {
             PostEvent::Archived {} => set_status(txn, recorded, PostStatus::Archived).await,
             PostEvent::Hidden { .. } => set_hidden(txn, recorded, true).await,
             PostEvent::Restored { .. } => set_hidden(txn, recorded, false).await,
-            PostEvent::Deleted {} => delete(txn, PostId(recorded.aggregate_id)).await,
+            PostEvent::Deleted {} | PostEvent::DraftDeleted {} => {
+                delete(txn, PostId(recorded.aggregate_id)).await
+            }
         }
     }
 }
