@@ -3,7 +3,7 @@
 use metrics::{counter, gauge};
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, TransactionTrait, raw_sql};
 
-use crate::{EventStore, store::to_smallint};
+use crate::{EventStore, lease::IDLE_TIMEOUT, store::to_smallint};
 
 /// Gives every committed event of one partition its sequence number, `batch` at a time.
 ///
@@ -24,10 +24,12 @@ pub(super) async fn sequence(store: &EventStore, partition: u16, batch: i64) -> 
         }
 
         let txn = store.db().begin().await?;
+        // A relay that is stopped while it holds the head must not hold up the others for as long as it sleeps.
         // A statement of its own: the next one must see what a competing relay committed while this one waited.
         txn.execute_raw(raw_sql!(
             Postgres,
-            "SELECT FROM publication_head WHERE partition = {partition} FOR UPDATE"
+            "SELECT set_config('idle_in_transaction_session_timeout', {IDLE_TIMEOUT}, true)
+               FROM publication_head WHERE partition = {partition} FOR UPDATE"
         ))
         .await?;
         let moved = txn

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use system_tests::{
+    client::until,
     faults,
     oracle::Oracle,
     workload::{self, Done, Size},
@@ -13,6 +14,9 @@ use crate::world::World;
 
 /// How long everything may take to arrive everywhere.
 const SETTLE: Duration = Duration::from_mins(1);
+
+/// How long the load may take.
+const LOAD: Duration = Duration::from_mins(4);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_total_equals_a_recount_from_the_events() {
@@ -54,9 +58,14 @@ async fn nothing_is_lost_or_doubled_while_everything_is_killed_and_redis_forgets
     };
     let kills = faults::kill_at_random(&world.stack, 7, Duration::from_millis(700), stop.clone());
     let forgets = async {
-        tokio::time::sleep(Duration::from_secs(2)).await;
+        // In the middle of it.
+        until(LOAD, || async {
+            anyhow::ensure!(done.count() > size.people + size.requests() / 3, "{}", done.count());
+            Ok(())
+        })
+        .await?;
         // Redis itself may be down just now.
-        system_tests::client::until(SETTLE, || faults::flush(&world.stack)).await
+        until(SETTLE, || faults::flush(&world.stack)).await
     };
     let (posts, kills, forgotten) = tokio::join!(load, kills, forgets);
     let kills = kills.unwrap();
