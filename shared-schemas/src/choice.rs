@@ -25,6 +25,20 @@ macro_rules! choices {
             }
         }
 
+        /// A column of another spelling is an error of the row, not another value.
+        #[cfg(feature = "sql")]
+        impl sea_orm::TryGetable for $name {
+            fn try_get_by<I: sea_orm::ColIdx>(
+                row: &sea_orm::QueryResult,
+                column: I,
+            ) -> Result<Self, sea_orm::TryGetError> {
+                let text = <String as sea_orm::TryGetable>::try_get_by(row, column)?;
+                text.parse().map_err(|error: $crate::choice::UnknownChoice| {
+                    sea_orm::TryGetError::DbErr(sea_orm::DbErr::Type(error.to_string()))
+                })
+            }
+        }
+
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(self.as_str())

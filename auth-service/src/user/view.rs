@@ -25,7 +25,7 @@ pub struct AccountRow {
     pub last_name: String,
     interests: Value,
     roles: Value,
-    status: String,
+    status: AccountStatus,
     /// Whether the owner proved to own the address.
     pub email_verified: bool,
     version: i64,
@@ -46,7 +46,7 @@ impl AccountRow {
 
     /// Whether the account may act.
     pub fn status(&self) -> AccountStatus {
-        self.status.parse().unwrap_or(AccountStatus::Inactive)
+        self.status
     }
 
     /// The last change of the account and the last one of the names, added up: both only grow, so every change of what is

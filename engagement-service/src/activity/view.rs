@@ -38,7 +38,7 @@ struct PersonRow {
 
 #[derive(FromQueryResult)]
 struct InterestRow {
-    category: String,
+    category: Category,
     #[sea_orm(nested)]
     acts: Acts,
 }
@@ -94,10 +94,5 @@ pub async fn acts(
     ))
     .all(db)
     .await?;
-    rows.into_iter()
-        .map(|row| {
-            let category = row.category.parse().map_err(|error| DbErr::Type(format!("{error}")))?;
-            Ok((category, row.acts))
-        })
-        .collect()
+    Ok(rows.into_iter().map(|row| (row.category, row.acts)).collect())
 }

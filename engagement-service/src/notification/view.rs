@@ -33,8 +33,8 @@ pub struct Listed {
 #[derive(FromQueryResult)]
 struct Row {
     id: NotificationId,
-    kind: String,
-    state: String,
+    kind: NotificationKind,
+    state: NotificationState,
     user_id: Option<UserId>,
     post_id: Option<PostId>,
     comment_id: Option<CommentId>,
@@ -44,22 +44,22 @@ struct Row {
     viewed_at: Option<DateTime<Utc>>,
 }
 
-impl TryFrom<Row> for Listed {
-    type Error = DbErr;
-
-    fn try_from(row: Row) -> Result<Self, DbErr> {
+impl From<Row> for Listed {
+    fn from(row: Row) -> Self {
         let Row {
-            id, user_id, post_id, comment_id, case_id, detail, created_at, viewed_at, ..
-        } = row;
-        Ok(Self {
             id,
-            kind: row.kind.parse().map_err(|error| DbErr::Type(format!("{error}")))?,
-            state: row.state.parse().map_err(|error| DbErr::Type(format!("{error}")))?,
-            about: About { user_id, post_id, comment_id, case_id },
+            kind,
+            state,
+            user_id,
+            post_id,
+            comment_id,
+            case_id,
             detail,
             created_at,
             viewed_at,
-        })
+        } = row;
+        let about = About { user_id, post_id, comment_id, case_id };
+        Self { id, kind, state, about, detail, created_at, viewed_at }
     }
 }
 
@@ -88,5 +88,5 @@ pub async fn list(
     ))
     .all(db)
     .await?;
-    rows.into_iter().map(Listed::try_from).collect()
+    Ok(rows.into_iter().map(Listed::from).collect())
 }

@@ -1,20 +1,17 @@
 //! The query on the mirror of posts.
 
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, QueryResult, raw_sql};
-use shared_schemas::{PostId, choice::UnknownChoice};
+use shared_schemas::PostId;
 
 use super::mirror::Post;
 
 impl FromQueryResult for Post {
     fn from_query_result(row: &QueryResult, prefix: &str) -> Result<Self, DbErr> {
-        let category: String = row.try_get(prefix, "category")?;
         let (archived, hidden): (bool, bool) =
             (row.try_get(prefix, "archived")?, row.try_get(prefix, "hidden")?);
         Ok(Self {
             author_id: row.try_get(prefix, "author_id")?,
-            category: category
-                .parse()
-                .map_err(|unknown: UnknownChoice| DbErr::Type(unknown.to_string()))?,
+            category: row.try_get(prefix, "category")?,
             open: !archived && !hidden,
             deleted: row.try_get(prefix, "deleted")?,
         })

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use event_runtime::Version;
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, QueryResult, raw_sql};
 use service_kit::{Cursor, Limit};
-use shared_schemas::{PostId, ReactionId, UserId, choice::UnknownChoice, reaction::ReactionKind};
+use shared_schemas::{PostId, ReactionId, UserId, reaction::ReactionKind};
 use uuid::Uuid;
 
 /// A reaction as it stands.
@@ -35,14 +35,11 @@ impl ReactionRow {
 
 impl FromQueryResult for ReactionRow {
     fn from_query_result(row: &QueryResult, prefix: &str) -> Result<Self, DbErr> {
-        let kind: String = row.try_get(prefix, "kind")?;
         Ok(Self {
             id: row.try_get(prefix, "id")?,
             post_id: row.try_get(prefix, "post_id")?,
             user_id: row.try_get(prefix, "user_id")?,
-            kind: kind
-                .parse()
-                .map_err(|unknown: UnknownChoice| DbErr::Type(unknown.to_string()))?,
+            kind: row.try_get(prefix, "kind")?,
             version: Version(row.try_get(prefix, "version")?),
             created_at: row.try_get(prefix, "created_at")?,
             updated_at: row.try_get(prefix, "updated_at")?,

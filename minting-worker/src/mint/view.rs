@@ -43,7 +43,7 @@ struct Row {
     subject_kind: String,
     subject_id: Uuid,
     author_id: UserId,
-    state: String,
+    state: MintState,
     requested_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
 }
@@ -52,13 +52,12 @@ impl TryFrom<Row> for Listed {
     type Error = DbErr;
 
     fn try_from(row: Row) -> Result<Self, DbErr> {
-        let Row { id, subject_id, author_id, requested_at, updated_at, .. } = row;
+        let Row { id, subject_id, author_id, state, requested_at, updated_at, .. } = row;
         let subject = match row.subject_kind.as_str() {
             POST => Subject::Post(PostId(subject_id)),
             COMMENT => Subject::Comment(CommentId(subject_id)),
             kind => return Err(DbErr::Type(format!("`{kind}` is no kind of subject"))),
         };
-        let state = row.state.parse().map_err(|error| DbErr::Type(format!("{error}")))?;
         Ok(Self { id, subject, author_id, state, requested_at, updated_at })
     }
 }

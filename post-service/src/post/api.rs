@@ -149,8 +149,8 @@ impl From<PostRow> for PostView {
         Self {
             id: PostId(row.id),
             author_id: UserId(row.author_id),
-            category: row.category.parse().unwrap_or(Category::Other),
-            status: row.status.parse().unwrap_or(PostStatus::Draft),
+            category: row.category,
+            status: row.status,
             hidden: row.hidden,
             total_views: totals.views,
             total_comments: totals.comments,

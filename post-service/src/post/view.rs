@@ -23,10 +23,10 @@ pub struct PostRow {
     pub title: String,
     /// Its body.
     pub body: String,
-    /// A [`Category`].
-    pub category: String,
-    /// A [`PostStatus`].
-    pub status: String,
+    /// What it is about.
+    pub category: Category,
+    /// Who may see it.
+    pub status: PostStatus,
     /// Whether moderation hid it.
     pub hidden: bool,
     /// Its version.
