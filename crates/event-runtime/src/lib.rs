@@ -37,6 +37,8 @@ pub use runtime::{Runtime, RuntimeBuilder};
 pub use store::EventStore;
 pub use unit_of_work::UnitOfWork;
 
-/// The tables of the runtime, to be applied before a service's own migrations.
-pub const MIGRATION: (&str, &str) =
-    ("0000_event_store", include_str!("../migrations/0000_event_store.sql"));
+/// The tables of the runtime by name, in order, to be applied before a service's own migrations.
+pub const MIGRATIONS: [(&str, &str); 2] = [
+    ("0000_event_store", include_str!("../migrations/0000_event_store.sql")),
+    ("0001_event_operations", include_str!("../migrations/0001_event_operations.sql")),
+];

@@ -66,10 +66,8 @@ impl MigratorTraitSelf for Migrator {
 ///
 /// [`DbErr`] if a migration fails, or if the schema knows a migration that this build does not: a newer build was here.
 pub async fn migrate(db: &DatabaseConnection, own: &[SqlMigration]) -> Result<(), DbErr> {
-    let mut all = vec![
-        event_runtime::MIGRATION,
-        ("0001_service_kit", include_str!("../migrations/0001_service_kit.sql")),
-    ];
+    let mut all = event_runtime::MIGRATIONS.to_vec();
+    all.push(("0001_service_kit", include_str!("../migrations/0001_service_kit.sql")));
     all.extend_from_slice(own);
     // The lock ends with the session at the latest; it lives on its own connection for as long as the migrations run.
     let lock = sea_orm::TransactionTrait::begin(db).await?;

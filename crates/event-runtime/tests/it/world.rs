@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use event_runtime::{
-    Clock, EventStore, Expected, MIGRATION, Runtime, RuntimeBuilder, Streams, Version,
+    Clock, EventStore, Expected, MIGRATIONS, Runtime, RuntimeBuilder, Streams, Version,
 };
 use fred::types::Value;
 use sea_orm::{
@@ -28,6 +28,12 @@ CREATE TABLE tally_log (
 CREATE TABLE repaired (at timestamptz NOT NULL DEFAULT now());
 ";
 
+async fn migrate(db: &DatabaseConnection) {
+    for (_, sql) in MIGRATIONS {
+        db.execute_unprepared(sql).await.unwrap();
+    }
+}
+
 pub(crate) struct World {
     pub(crate) database: TestDatabase,
     pub(crate) redis: TestRedis,
@@ -44,10 +50,10 @@ impl World {
         let (database, redis) = tokio::join!(TestDatabase::create(), TestRedis::start());
         let database = database.unwrap();
         let db = database.connect("engagement").await.unwrap();
-        db.execute_unprepared(MIGRATION.1).await.unwrap();
+        migrate(&db).await;
         db.execute_unprepared(TABLES).await.unwrap();
         let posts = database.connect("post").await.unwrap();
-        posts.execute_unprepared(MIGRATION.1).await.unwrap();
+        migrate(&posts).await;
         Self::over(database, redis.unwrap(), partitions, db, posts).await
     }
 

@@ -1,0 +1,91 @@
+-- What operating the streams needs: who has to have read what, what waits for another try, and who intervened.
+
+-- The producer's registry: every consumer group that must have read an event before it may leave the stream. A group stays
+-- here when Redis forgets it; only an operator retires it.
+CREATE TABLE subscription (
+    consumer_group text NOT NULL,
+    partition smallint NOT NULL,
+    state text NOT NULL DEFAULT 'active',
+    -- How far the group has come for good, as it reported last.
+    sequence bigint NOT NULL DEFAULT 0,
+    -- The generation of the stream in which it counts.
+    epoch integer NOT NULL DEFAULT 1,
+    registered_at timestamptz NOT NULL DEFAULT now(),
+    reported_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT subscription_pkey PRIMARY KEY (consumer_group, partition),
+    CONSTRAINT subscription_state_known CHECK (state IN ('active', 'paused', 'retired'))
+);
+
+-- The generations of the producer's streams. A new one starts when the old one can no longer be continued: the store was
+-- restored to the past, or the number of partitions changed.
+CREATE TABLE stream_epoch (
+    epoch integer NOT NULL,
+    -- How many partitions this generation has.
+    partitions smallint NOT NULL,
+    reason text NOT NULL,
+    started_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT stream_epoch_pkey PRIMARY KEY (epoch)
+);
+
+-- Where each partition of a generation ended: the last sequence number that is still true when the next one begins.
+CREATE TABLE stream_epoch_end (
+    epoch integer NOT NULL,
+    partition smallint NOT NULL,
+    sequence bigint NOT NULL,
+    CONSTRAINT stream_epoch_end_pkey PRIMARY KEY (epoch, partition)
+);
+
+-- An operator may stop the relay of this service.
+CREATE TABLE relay_pause (
+    -- One row or none.
+    only_one boolean NOT NULL DEFAULT true,
+    reason text NOT NULL,
+    paused_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT relay_pause_pkey PRIMARY KEY (only_one),
+    CONSTRAINT relay_pause_only_one CHECK (only_one)
+);
+
+-- The consumer's side: which generation its watermark counts in, and whether an operator stopped it.
+ALTER TABLE watermark
+    ADD COLUMN stream_epoch integer NOT NULL DEFAULT 1,
+    ADD COLUMN is_paused boolean NOT NULL DEFAULT false,
+    ADD COLUMN moved_at timestamptz NOT NULL DEFAULT now();
+
+-- Events that took effect ahead of the watermark, while lanes work side by side. Compacted into the watermark.
+CREATE TABLE inbox (
+    consumer_group text NOT NULL,
+    service text NOT NULL,
+    partition smallint NOT NULL,
+    sequence bigint NOT NULL,
+    CONSTRAINT inbox_pkey PRIMARY KEY (consumer_group, service, partition, sequence)
+) WITH (autovacuum_vacuum_scale_factor = 0.01, fillfactor = 70);
+
+-- Written and committed before a handler runs that may have ended whole processes; gone when it succeeds.
+CREATE TABLE attempt (
+    consumer_group text NOT NULL,
+    service text NOT NULL,
+    partition smallint NOT NULL,
+    sequence bigint NOT NULL,
+    attempts integer NOT NULL DEFAULT 1,
+    last_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT attempt_pkey PRIMARY KEY (consumer_group, service, partition, sequence)
+);
+
+ALTER TABLE parked_event
+    -- When the group's owner tries again by itself; absent for what only an operator or a newer build can mend.
+    ADD COLUMN retry_at timestamptz,
+    -- The wire name, so that a build that knows it can redrive it.
+    ADD COLUMN type text,
+    ADD COLUMN occurred_at timestamptz;
+CREATE INDEX parked_event_due ON parked_event (consumer_group, retry_at) WHERE retry_at IS NOT NULL;
+
+-- What operators did: every command that changed something, before it did.
+CREATE TABLE operator_action (
+    id bigint GENERATED ALWAYS AS IDENTITY,
+    operator text NOT NULL,
+    command text NOT NULL,
+    arguments jsonb NOT NULL,
+    reason text,
+    acted_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT operator_action_pkey PRIMARY KEY (id)
+);
