@@ -56,7 +56,7 @@ impl Broadcast {
         let mut readers = Vec::with_capacity(usize::from(self.partitions));
         for partition in 0..self.partitions {
             let redis = connect(&self.redis_url)?;
-            let key = StreamKey { service: self.service, partition };
+            let key = StreamKey::new(self.service, partition);
             readers.push(read(
                 redis,
                 key,

@@ -52,7 +52,7 @@ fn without_nul(text: &str) -> String {
 
 /// Parks one event in the transaction that moves the watermark past it.
 pub(crate) async fn insert(work: &UnitOfWork, row: &ParkedRow) -> Result<(), DbErr> {
-    let StreamKey { service, partition } = row.subscription.key;
+    let StreamKey { service, partition, .. } = row.subscription.key;
     let (group, service, partition) =
         (row.subscription.group, service.as_str(), to_smallint(partition));
     let sequence = to_bigint(row.sequence);
@@ -230,7 +230,7 @@ async fn apply(
         oldest.service.parse().map_err(|error: shared_schemas::choice::UnknownChoice| {
             ApplyError::reject("undecodable", error)
         })?;
-    let key = StreamKey { service, partition: u16::try_from(oldest.partition).unwrap_or(0) };
+    let key = StreamKey::new(service, u16::try_from(oldest.partition).unwrap_or(0));
     let entry = Entry { sequence: u64::try_from(oldest.sequence).unwrap_or(0), fields };
     let event = entry.decode(key).map_err(|error| ApplyError::reject("undecodable", error))?;
     handle(handler, work, &event).await

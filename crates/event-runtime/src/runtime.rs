@@ -169,7 +169,7 @@ impl Runtime {
                     let consumer = Consumer {
                         subscription: Subscription {
                             group: handler.group(),
-                            key: StreamKey { service: *service, partition },
+                            key: StreamKey::new(*service, partition),
                         },
                         handler: Arc::clone(handler),
                         store: self.store.clone(),

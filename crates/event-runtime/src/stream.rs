@@ -7,22 +7,37 @@ use shared_schemas::{EventId, RawEvent, Service, envelope::Metadata};
 
 use crate::{RecordedEvent, Version};
 
-/// The first generation of a stream key. A later one starts when the store's past has changed.
-const EPOCH: u32 = 1;
+/// The first generation of every service's streams.
+pub(crate) const FIRST_EPOCH: u32 = 1;
 
-/// One partition of one service's events.
+/// One partition of one service's events, in one generation of its streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StreamKey {
     /// Whose events.
     pub service: Service,
     /// Which partition.
     pub partition: u16,
+    /// Which generation, from 1. A later one starts when the store's past has changed, or the number of partitions.
+    pub epoch: u32,
+}
+
+impl StreamKey {
+    /// A partition in the first generation.
+    pub const fn new(service: Service, partition: u16) -> Self {
+        Self { service, partition, epoch: FIRST_EPOCH }
+    }
+
+    /// The same partition in another generation.
+    #[must_use]
+    pub const fn at(self, epoch: u32) -> Self {
+        Self { epoch, ..self }
+    }
 }
 
 impl std::fmt::Display for StreamKey {
     /// `ev:{post.p0}:e1`: the braces keep everything about a partition in one Redis Cluster slot.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "ev:{{{}.p{}}}:e{EPOCH}", self.service, self.partition)
+        write!(f, "ev:{{{}.p{}}}:e{}", self.service, self.partition, self.epoch)
     }
 }
 

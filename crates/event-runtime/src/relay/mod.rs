@@ -109,7 +109,7 @@ impl Relay {
     pub async fn publish_all(&mut self) -> Result<usize, RuntimeError> {
         let mut published = 0;
         for partition in 0..self.store.partitions() {
-            let key = StreamKey { service: self.store.service(), partition };
+            let key = StreamKey::new(self.store.service(), partition);
             // First, because a store that has lost its past must not give the same numbers to other events.
             let cursor = self.cursor(key).await?;
             sequencer::sequence(&self.store, partition, BATCH).await?;
