@@ -89,3 +89,10 @@ CREATE TABLE operator_action (
     acted_at timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT operator_action_pkey PRIMARY KEY (id)
 );
+
+-- Reading the history by time. A block range costs next to nothing to keep: events are inserted in the order of their time.
+CREATE INDEX event_occurred_at ON event USING brin (occurred_at);
+-- Reading what one person did, and what one request led to.
+CREATE INDEX event_actor ON event ((metadata ->> 'actor')) WHERE (metadata ->> 'actor') IS NOT NULL;
+CREATE INDEX event_correlation_id ON event ((metadata ->> 'correlation_id'))
+    WHERE (metadata ->> 'correlation_id') IS NOT NULL;

@@ -8,6 +8,7 @@ mod broadcast;
 mod consumer;
 #[path = "../fault_worker/counter.rs"]
 mod counter;
+mod history;
 mod job;
 mod park;
 mod postgres_faults;
