@@ -29,7 +29,8 @@ use crate::{
 };
 
 /// What the gateway answers itself. None of it is counted: probes and readers of the documents use up nobody's quota.
-const OWN: [&str; 5] = ["/livez", "/readyz", "/metrics", "/docs", "/openapi.json"];
+const OWN: [&str; 7] =
+    ["/livez", "/readyz", "/metrics", "/docs", "/openapi.json", "/docs/events", "/asyncapi.json"];
 
 /// What a TRACE or CONNECT request is told.
 const ALLOWED: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";

@@ -3,6 +3,7 @@
 //! It routes by one table, counts requests, refuses bad tokens, keeps services that fail from being waited for, and shows
 //! all their documents as one. It decides nothing of their business and keeps no state but counters.
 
+mod asyncapi;
 pub mod breaker;
 pub mod config;
 mod edge;
@@ -154,6 +155,7 @@ pub async fn start(mut env: Env, clock: Clock) -> Result<Running, StartError> {
         draining: Arc::clone(&draining),
     };
     let own = openapi::routes(health::routes(Route::new(), health), &documents);
+    let own = asyncapi::routes(own);
     let gateway = Gateway { trust, caught_up, limiter, proxy };
     let endpoint = edge::endpoint(gateway, own, config.trusted_hops);
     tasks.spawn(serve::serve(listener, endpoint, tasks.clone(), shutdown.clone()));

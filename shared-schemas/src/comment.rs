@@ -6,6 +6,7 @@ use crate::{CaseId, CommentId, Event, PostId, Service, UserId, post::Category};
 
 /// A fact about one comment. It names the post and its author, so that a reader needs no knowledge of posts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", content = "data")]
 pub enum CommentEvent {
     /// Somebody commented on a post or answered a comment.

@@ -6,6 +6,7 @@ use crate::{Event, Service, UserId};
 
 /// A fact about the connection of two users; its id is [`ConnectionId::between`](crate::ConnectionId::between) the two.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", content = "data")]
 pub enum ConnectionEvent {
     /// One person connected with another; it holds in both directions.

@@ -29,6 +29,7 @@ impl MintId {
 
 /// A fact about one mint; its id is [`MintId::of`] its subject.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", content = "data")]
 pub enum MintEvent {
     /// The content is public: it can be minted. Recorded again when withdrawn content comes back.

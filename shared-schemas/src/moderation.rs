@@ -59,6 +59,7 @@ choices! {
 
 /// What a case or a mint is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", content = "id", rename_all = "snake_case")]
 pub enum Subject {
     /// A post.
@@ -79,6 +80,7 @@ impl Subject {
 
 /// Who decided a case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Decider {
     /// The policy, without a person.
@@ -95,6 +97,7 @@ pub enum Decider {
 
 /// A fact about one case.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", content = "data")]
 pub enum CaseEvent {
     /// The analysis of some content asks for a decision; always the first event of a case.

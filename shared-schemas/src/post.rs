@@ -79,6 +79,7 @@ choices! {
 
 /// A fact about one post.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", content = "data")]
 pub enum PostEvent {
     /// The author began a post that nobody else may see; private to post-service.

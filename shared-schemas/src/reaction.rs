@@ -24,6 +24,7 @@ choices! {
 
 /// A fact about one reaction; its id is [`ReactionId::of`](crate::ReactionId::of) the person and the post.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", content = "data")]
 pub enum ReactionEvent {
     /// The person reacted, for the first time or again after a removal.

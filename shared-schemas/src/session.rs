@@ -20,6 +20,7 @@ choices! {
 
 /// A fact about one session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", content = "data")]
 pub enum SessionEvent {
     /// Somebody signed in.

@@ -6,6 +6,7 @@ use crate::{Event, Service};
 
 /// A fact about one signing key; its id is the `kid` of the tokens it signs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", content = "data")]
 pub enum SigningKeyEvent {
     /// Tokens signed by this key are good from now on.

@@ -32,6 +32,7 @@ choices! {
 
 /// A fact about one account. Addresses, names and passwords are private to auth-service and never appear here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", content = "data")]
 pub enum UserEvent {
     /// Somebody signed up; always the first event of an account. It is [`AccountStatus::Inactive`] until verified.

@@ -7,6 +7,7 @@ use crate::{Event, PostId, Service, UserId, post::Category};
 
 /// A fact about one view; its id is [`ViewId::of`](crate::ViewId::of) the person, the post and the hour.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", content = "data")]
 pub enum ViewEvent {
     /// A person saw a post for the first time in this hour.

@@ -123,3 +123,17 @@ async fn a_service_that_is_down_is_named_and_keeps_no_page_from_being_shown() {
     let page = page.text().await.unwrap();
     assert!(page.contains("SwaggerUIBundle") && page.contains("Minting.Thing"));
 }
+
+#[tokio::test]
+async fn the_streams_have_a_document_and_a_page_that_need_no_service_and_no_token() {
+    let stage = two_services().await;
+
+    let document: Value = stage.get("/asyncapi.json").await.json().await.unwrap();
+    let page = stage.get("/docs/events").await;
+
+    assert_eq!(document["asyncapi"], "3.0.0");
+    assert!(document["components"]["messages"]["post.published.v1"].is_object());
+    assert_eq!(page.status(), 200);
+    assert!(page.headers()["content-type"].to_str().unwrap().starts_with("text/html"));
+    assert!(page.text().await.unwrap().contains("id=\"post.published.v1\""));
+}

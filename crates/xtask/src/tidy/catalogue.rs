@@ -151,17 +151,7 @@ impl Event<'_> {
 /// Who opens events of a category: the consumer groups of a file where it says so, or the package.
 fn readers(tree: &Tree, name: &str, service: &str) -> String {
     let mut readers = Vec::new();
-    for (file, source) in tree.rust().filter(|(file, _)| !file.is_test()) {
-        let opens = format!("open::<{name}>");
-        if !source.lines().any(|(_, code)| code.contains(&opens)) {
-            continue;
-        }
-        let groups =
-            source.literals().filter(|literal| literal.before.ends_with("-> &'static str {"));
-        let groups: Vec<String> = groups
-            .filter(|literal| literal.text.contains('.'))
-            .map(|literal| format!("`{}`", literal.text))
-            .collect();
+    for (file, groups) in opened_by(tree, name) {
         if groups.is_empty() {
             let package = file.path.split("/src/").next().unwrap_or_default();
             readers.push(match package {
@@ -169,11 +159,35 @@ fn readers(tree: &Tree, name: &str, service: &str) -> String {
                 package => package.to_owned(),
             });
         }
-        readers.extend(groups);
+        readers.extend(groups.iter().map(|group| format!("`{group}`")));
     }
     readers.sort();
     readers.dedup();
     if readers.is_empty() { format!("{service} alone") } else { readers.join(", ") }
+}
+
+/// The consumer groups that open events of an enum, in alphabetical order.
+pub(super) fn groups(tree: &Tree, name: &str) -> Vec<String> {
+    let mut groups: Vec<String> =
+        opened_by(tree, name).into_iter().flat_map(|(_, groups)| groups).collect();
+    groups.sort();
+    groups.dedup();
+    groups
+}
+
+/// The files that open events of an enum, each with the consumer groups it declares.
+fn opened_by<'a>(tree: &'a Tree, name: &str) -> Vec<(&'a File, Vec<String>)> {
+    let opens = format!("open::<{name}>");
+    let opening = tree.rust().filter(|(file, source)| {
+        !file.is_test() && source.lines().any(|(_, code)| code.contains(&opens))
+    });
+    let with_groups = opening.map(|(file, source)| {
+        let groups =
+            source.literals().filter(|literal| literal.before.ends_with("-> &'static str {"));
+        let groups = groups.filter(|literal| literal.text.contains('.'));
+        (file, groups.map(|literal| literal.text.clone()).collect())
+    });
+    with_groups.collect()
 }
 
 /// A closed list.
@@ -202,7 +216,7 @@ fn between<'a>(text: &'a str, from: &str, to: &str) -> Option<&'a str> {
 }
 
 /// Documentation lines as one paragraph of Markdown: links of rustdoc lead nowhere here.
-fn prose(lines: &[&str]) -> String {
+pub(super) fn prose(lines: &[&str]) -> String {
     let lines: Vec<&str> = lines.iter().map(|line| line.trim()).collect();
     let mut text = lines.join(" ").replace("[`Self::", "[`").trim().to_owned();
     while let Some(link) = between(&text, "[`", "`]").map(str::to_owned) {

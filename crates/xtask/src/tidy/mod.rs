@@ -2,6 +2,7 @@
 //!
 //! Every rule is a pure function over a [`Tree`], so that its own tests can give it a tree that breaks it.
 
+mod asyncapi;
 mod catalogue;
 mod citations;
 mod contract;
@@ -59,6 +60,7 @@ const RULES: &[fn(&Tree) -> Vec<Violation>] = &[
     citations::what_a_document_cites_exists,
     citations::operators_find_every_figure_and_every_variable,
     catalogue::is_current,
+    asyncapi::is_current,
 ];
 
 /// Everything that is wrong with a tree.
@@ -76,8 +78,14 @@ fn read() -> Result<Tree> {
 impl Tidy {
     pub(crate) fn run(&self) -> Result<ExitCode> {
         if self.write {
-            std::fs::write(repository().join(catalogue::PATH), catalogue::render(&read()?))
-                .with_context(|| format!("cannot write {}", catalogue::PATH))?;
+            let tree = read()?;
+            for (path, text) in [
+                (catalogue::PATH, catalogue::render(&tree)),
+                (asyncapi::PATH, asyncapi::render(&tree)),
+            ] {
+                std::fs::write(repository().join(path), text)
+                    .with_context(|| format!("cannot write {path}"))?;
+            }
         }
         let tree = read()?;
         let violations = check(&tree);
