@@ -20,6 +20,7 @@ pub mod rebuild;
 pub mod recorded;
 pub mod redis;
 pub mod relay;
+pub mod rules;
 pub mod runtime;
 pub mod store;
 pub mod stream;

@@ -16,6 +16,7 @@ use crate::{
     lease::Ownership,
     redis::{backoff, recover},
     relay::last_sequence,
+    rules::{Gap, Page},
     stream::Entry,
 };
 
@@ -29,8 +30,8 @@ pub(super) enum OwnerError {
     Redis(#[from] fred::error::Error),
     #[error("the database failed")]
     Storage(#[from] DbErr),
-    #[error("sequence {found} came where {expected} was due")]
-    Gap { expected: u64, found: u64 },
+    #[error("sequence {} came where {} was due", .0.found, .0.expected)]
+    Gap(Gap),
     /// A newer owner is at work: this one has no business here any more.
     #[error("the lease belongs to another process")]
     Fenced,
@@ -57,7 +58,7 @@ impl Consumer {
                     tracing::info!(group, stream = %key, "another process took the partition");
                     return;
                 }
-                OwnerError::Gap { .. } => {
+                OwnerError::Gap(_) => {
                     counter!("events_stream_gap_detected_total").increment(1);
                     tracing::warn!(group, stream = %key, error = chain(&error), "gap; waiting for the relay to fill it");
                 }
@@ -143,34 +144,28 @@ impl Consumer {
         entries: Vec<Entry>,
         stop: &CancellationToken,
     ) -> Result<(), OwnerError> {
-        let (known, new): (Vec<Entry>, Vec<Entry>) =
-            entries.into_iter().partition(|entry| entry.sequence <= ownership.watermark);
+        let Page { known, new, gap } =
+            Page::of(ownership.watermark, entries.iter().map(|entry| entry.sequence));
         if !known.is_empty() {
             counter!("events_handled_total", "outcome" => "duplicate")
                 .increment(known.len() as u64);
-            let known: Vec<u64> = known.iter().map(|entry| entry.sequence).collect();
             group.acknowledge(&known).await?;
         }
-        for (entry, expected) in new.iter().zip(ownership.watermark + 1..) {
-            if entry.sequence != expected {
-                return Err(OwnerError::Gap { expected, found: entry.sequence });
-            }
-        }
-        if new.is_empty() {
-            return Ok(());
-        }
-
-        match self.apply(ownership, &new, stop).await? {
+        let mut due = new.iter().peekable();
+        let entries: Vec<Entry> = entries
+            .into_iter()
+            .filter(|entry| due.next_if(|due| **due == entry.sequence).is_some())
+            .collect();
+        match self.apply(ownership, &entries, stop).await? {
             Applied::All => (),
             // The rest stays pending and comes again from the watermark.
             Applied::Stopped => return Ok(()),
         }
-        let sequences: Vec<u64> = new.iter().map(|entry| entry.sequence).collect();
-        let acknowledged = group.acknowledge(&sequences).await?;
+        let acknowledged = group.acknowledge(&new).await?;
         // Redis answers 0 for a group that is gone, without an error.
-        let missing = (sequences.len() as u64).saturating_sub(acknowledged);
+        let missing = (new.len() as u64).saturating_sub(acknowledged);
         counter!("events_ack_missing_total").increment(missing);
-        Ok(())
+        gap.map_or(Ok(()), |gap| Err(OwnerError::Gap(gap)))
     }
 
     /// The exact lag: the stream's last sequence number less the watermark.

@@ -26,6 +26,7 @@ use crate::{
     EventStore, RuntimeError,
     error::chain,
     redis::{backoff, close, once, recover},
+    rules::{Appended, Cursor, Divergence, Tail},
     stream::{Entry, FIELDS, StreamKey, encode},
 };
 
@@ -41,18 +42,15 @@ const POLL: Duration = Duration::from_millis(250);
 pub struct Relay {
     store: EventStore,
     redis: Client,
-    /// What the relay believes to be the last sequence number of each stream; `None` when it does not know.
-    cursors: Vec<Option<u64>>,
-    /// The last one it knew, for the count of what Redis has lost.
-    seen: Vec<u64>,
+    /// What the relay believes of each stream.
+    cursors: Vec<Cursor>,
 }
 
 impl Relay {
     /// A relay over its own Redis client.
     pub fn new(store: EventStore, redis: Client) -> Self {
-        let cursors = vec![None; usize::from(store.partitions())];
-        let seen = vec![0; usize::from(store.partitions())];
-        Self { store, redis, cursors, seen }
+        let cursors = vec![Cursor::default(); usize::from(store.partitions())];
+        Self { store, redis, cursors }
     }
 
     /// Publishes until told to stop.
@@ -98,7 +96,7 @@ impl Relay {
 
     /// Doubts every cursor, so that the next round asks the streams. An idle stream that was emptied is noticed this way.
     fn forget(&mut self) {
-        self.cursors.fill(None);
+        self.cursors.iter_mut().for_each(Cursor::forget);
     }
 
     /// One round over all partitions: returns how many events were published.
@@ -139,69 +137,54 @@ impl Relay {
             }
             let last: String = once(&self.redis).eval(SCRIPT, key.to_string(), arguments).await?;
             let last = last.parse().unwrap_or(0);
-            if last == end {
-                published += events.len();
-                self.record(&events, begin);
-            } else {
-                counter!("events_publish_cas_conflicts_total").increment(1);
-                tracing::info!(stream = %key, expected = cursor, found = last, "stream moved under the relay");
+            match self.believed(partition).answered(end, last) {
+                Appended::All => {
+                    published += events.len();
+                    self.record(&events, begin);
+                }
+                Appended::Refused => {
+                    counter!("events_publish_cas_conflicts_total").increment(1);
+                    tracing::info!(stream = %key, expected = cursor, found = last, "stream moved under the relay");
+                }
             }
             cursor = last;
-            self.remember(partition, cursor);
         }
         Ok(published)
     }
 
     /// The stream's last sequence number, as remembered or as Redis says.
     async fn cursor(&mut self, key: StreamKey) -> Result<u64, RuntimeError> {
-        if let Some(Some(cursor)) = self.cursors.get(usize::from(key.partition)) {
-            return Ok(*cursor);
+        let partition = key.partition;
+        if let Some(cursor) = self.believed(partition).believed() {
+            return Ok(cursor);
         }
         let tail = tail(&self.redis, key).await?;
-        let agreed = self.agree(key, &tail).await;
-        let diverged = matches!(
-            agreed,
-            Err(RuntimeError::StoreBehindStream { .. } | RuntimeError::StoreDiverged { .. })
-        );
-        gauge!("events_relay_paused", "reason" => "store_diverged").set(if diverged {
+        let head = sequencer::head(&self.store, partition).await?;
+        let before = tail.sequence.saturating_sub(1);
+        let stored = self.store.published_after(partition, before, 1).await?;
+        let stored = stored.first().map(|stored| stored.id.to_string());
+        let settled = self.believed(partition).settle(&tail, head, stored.as_deref());
+        gauge!("events_relay_paused", "reason" => "store_diverged").set(if settled.is_err() {
             1.0
         } else {
             0.0
         });
-        agreed?;
-        let seen = self.seen.get(usize::from(key.partition)).copied().unwrap_or(0);
-        counter!("events_republished_total").increment(seen.saturating_sub(tail.sequence));
-        self.remember(key.partition, tail.sequence);
+        let lost = settled.map_err(|divergence| match divergence {
+            Divergence::Behind { store } => RuntimeError::StoreBehindStream {
+                key: key.to_string(),
+                stream: tail.sequence,
+                store,
+            },
+            Divergence::Different => {
+                RuntimeError::StoreDiverged { key: key.to_string(), sequence: tail.sequence }
+            }
+        })?;
+        counter!("events_republished_total").increment(lost);
         Ok(tail.sequence)
     }
 
-    /// Makes sure that the end of the stream is an event that the store knows, at the place where it knows it.
-    async fn agree(&self, key: StreamKey, tail: &Tail) -> Result<(), RuntimeError> {
-        let head = sequencer::head(&self.store, key.partition).await?;
-        if tail.sequence > head {
-            return Err(RuntimeError::StoreBehindStream {
-                key: key.to_string(),
-                stream: tail.sequence,
-                store: head,
-            });
-        }
-        let Some(streamed) = &tail.event_id else { return Ok(()) };
-        let before = tail.sequence.saturating_sub(1);
-        let stored = self.store.published_after(key.partition, before, 1).await?;
-        if stored.first().is_some_and(|stored| stored.id.to_string() == *streamed) {
-            Ok(())
-        } else {
-            Err(RuntimeError::StoreDiverged { key: key.to_string(), sequence: tail.sequence })
-        }
-    }
-
-    fn remember(&mut self, partition: u16, cursor: u64) {
-        if let Some(slot) = self.cursors.get_mut(usize::from(partition)) {
-            *slot = Some(cursor);
-        }
-        if let Some(seen) = self.seen.get_mut(usize::from(partition)) {
-            *seen = cursor;
-        }
+    fn believed(&mut self, partition: u16) -> &mut Cursor {
+        self.cursors.get_mut(usize::from(partition)).expect("there is one per partition")
     }
 
     fn record(&self, events: &[crate::RecordedEvent], begin: u64) {
@@ -215,16 +198,8 @@ impl Relay {
     }
 }
 
-/// The end of a stream.
-struct Tail {
-    /// The last sequence number ever written; 0 if there is no stream.
-    sequence: u64,
-    /// The event at that place, if it is still there.
-    event_id: Option<String>,
-}
-
 async fn tail(redis: &Client, key: StreamKey) -> Result<Tail, fred::error::Error> {
-    let mut tail = Tail { sequence: 0, event_id: None };
+    let mut tail = Tail::default();
     let info: Result<Value, _> = redis.xinfo_stream(key.to_string(), false, None).await;
     let info = match info {
         Ok(info) => info,
