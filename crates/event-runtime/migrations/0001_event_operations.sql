@@ -10,6 +10,8 @@ CREATE TABLE subscription (
     sequence bigint NOT NULL DEFAULT 0,
     -- The generation of the stream in which it counts.
     epoch integer NOT NULL DEFAULT 1,
+    -- The last lease of which the group reported: it tells a group that starts over from a report that comes late.
+    fence bigint NOT NULL DEFAULT 0,
     registered_at timestamptz NOT NULL DEFAULT now(),
     reported_at timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT subscription_pkey PRIMARY KEY (consumer_group, partition),

@@ -7,6 +7,7 @@ pub mod aggregate;
 pub mod broadcast;
 pub mod clock;
 pub mod consumer;
+mod control;
 pub mod error;
 pub mod execute;
 pub mod history;

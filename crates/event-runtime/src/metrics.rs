@@ -56,6 +56,10 @@ pub fn describe() {
         "events_stream_gap_detected_total",
         "Times a sequence number did not follow the last one."
     );
+    describe_counter!(
+        "events_control_rejected_total",
+        "Messages of consumers that could not be read."
+    );
     describe_counter!("jobs_failed_total", "Jobs given up, by kind.");
 }
 

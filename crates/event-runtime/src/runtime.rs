@@ -5,13 +5,14 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use sea_orm::DbErr;
 use shared_schemas::Event;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
 use crate::{
     ApplyError, EventStore, InlineProjection, JobWorker, Projection, Reactor, RuntimeError,
     consumer::{Consumer, Handler, ProjectionHandler, ReactorHandler},
+    control::{Listener, Reporter},
     error::chain,
     job,
     lease::{Leases, Subscription},
@@ -24,6 +25,9 @@ use crate::{
 
 /// How often the parked events are counted.
 const OBSERVE: Duration = Duration::from_secs(5);
+
+/// Requests for stored events that wait to be answered; those that find no room come again.
+const REQUESTS: usize = 256;
 
 /// Makes a read model anew; hides which events it is made of.
 #[async_trait]
@@ -155,6 +159,17 @@ impl Runtime {
         metrics::describe();
         let relay = Relay::new(self.store.clone(), redis::connect(&self.redis_url)?);
         tasks.spawn(relay.run(shutdown.clone()));
+        let (catch_up, requests) = mpsc::channel(REQUESTS);
+        drop(requests);
+        let listener =
+            Listener::new(self.store.clone(), redis::connect(&self.redis_url)?, catch_up);
+        tasks.spawn(listener.run(shutdown.clone()));
+        if !self.handlers.is_empty() {
+            let groups = self.handlers.iter().map(|handler| handler.group()).collect();
+            let redis = redis::connect(&self.redis_url)?;
+            let reporter = Reporter::new(self.store.clone(), redis, groups);
+            tasks.spawn(reporter.run(shutdown.clone()));
+        }
 
         let partitions = usize::from(self.store.partitions());
         let shared = self

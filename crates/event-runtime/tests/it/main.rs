@@ -6,6 +6,7 @@
 
 mod broadcast;
 mod consumer;
+mod control;
 #[path = "../fault_worker/counter.rs"]
 mod counter;
 mod history;

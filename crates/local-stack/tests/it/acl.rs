@@ -71,6 +71,7 @@ async fn a_service_does_what_it_needs_with_its_own_streams() {
     allowed(&post, "XADD ev:{post.p0}:e1 1-0 field value").await;
     allowed(&post, "XINFO STREAM ev:{post.p0}:e1").await;
     allowed(&post, "XTRIM ev:{post.p0}:e1 MINID 1-0").await;
+    allowed(&post, "MEMORY USAGE ev:{post.p0}:e1").await;
     let script = "return redis.call('XADD',KEYS[1],'2-0','a','b')";
     let keys: Vec<&str> = vec!["ev:{post.p0}:e1"];
     let id: String = post.eval(script, keys.clone(), Vec::<String>::new()).await.unwrap();
@@ -136,6 +137,60 @@ async fn a_service_cannot_write_anothers_stream() {
 }
 
 #[tokio::test]
+async fn a_consumer_tells_a_producer_something_and_learns_nothing_of_what_others_said() {
+    let fixture = Fixture::start().await;
+    let (post, gateway) = (fixture.client("post").await, fixture.client("gateway").await);
+
+    for user in ["engagement", "gateway"] {
+        let consumer = fixture.client(user).await;
+        allowed(&consumer, "XADD ctl:{post} MAXLEN ~ 10000 * k watermark d {}").await;
+        for command in [
+            "XRANGE ctl:{post} - +",
+            "XREAD STREAMS ctl:{post} 0",
+            "XTRIM ctl:{post} MAXLEN 0",
+            "DEL ctl:{post}",
+            "SET ctl:{post}:layout {}",
+        ] {
+            refused(&consumer, command).await;
+        }
+    }
+    for command in [
+        "XREAD STREAMS ctl:{post} 0",
+        "XREVRANGE ctl:{post} + - COUNT 1",
+        "XTRIM ctl:{post} MAXLEN ~ 100",
+        "SET ctl:{post}:layout {}",
+    ] {
+        allowed(&post, command).await;
+    }
+    allowed(&gateway, "GET ctl:{post}:layout").await;
+    assert_eq!(allowed(&post, "XLEN ctl:{post}").await.as_i64(), Some(2));
+}
+
+#[tokio::test]
+async fn a_reader_consumes_what_a_producer_wrote_for_him_and_cannot_add_to_it() {
+    let fixture = Fixture::start().await;
+    let (post, gateway) = (fixture.client("post").await, fixture.client("gateway").await);
+    let script = "return redis.call('XADD',KEYS[1],'1-0','a','b')";
+    let keys: Vec<&str> = vec!["catchup:{post.p0}:gateway:run"];
+    let _: String = post.eval(script, keys, Vec::<String>::new()).await.unwrap();
+
+    for command in
+        ["EXPIRE catchup:{post.p0}:gateway:run 60", "XINFO STREAM catchup:{post.p0}:gateway:run"]
+    {
+        allowed(&post, command).await;
+    }
+    refused(&gateway, "XADD catchup:{post.p0}:gateway:run 2-0 field forged").await;
+    for command in [
+        "XREAD STREAMS catchup:{post.p0}:gateway:run 0",
+        "XTRIM catchup:{post.p0}:gateway:run MINID 1-0",
+        "XLEN catchup:{post.p0}:gateway:run",
+        "DEL catchup:{post.p0}:gateway:run",
+    ] {
+        allowed(&gateway, command).await;
+    }
+}
+
+#[tokio::test]
 async fn the_gateway_counts_requests_and_reads_events() {
     let fixture = Fixture::start().await;
     let (post, gateway) = (fixture.client("post").await, fixture.client("gateway").await);
@@ -173,6 +228,7 @@ async fn every_user_may_ask_about_the_server_and_none_may_command_it() {
             "CLUSTER INFO",
             "GET anything",
             "PUBLISH channel message",
+            "MEMORY PURGE",
         ] {
             refused(&client, command).await;
         }
