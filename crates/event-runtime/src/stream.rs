@@ -44,10 +44,14 @@ impl std::fmt::Display for StreamKey {
 /// The fields of an entry, in this order in every entry: Redis then stores their names once per node.
 ///
 /// `i` event id, `t` type, `a` aggregate type and id, `n` aggregate version, `o` time (RFC 3339), `m` metadata, `p` payload.
-pub(crate) const FIELDS: [&str; 7] = ["i", "t", "a", "n", "o", "m", "p"];
+pub const FIELDS: [&str; 7] = ["i", "t", "a", "n", "o", "m", "p"];
 
 /// The values of an entry, in the order of [`FIELDS`].
-pub(crate) fn encode(event: &RecordedEvent) -> Result<[String; 7], serde_json::Error> {
+///
+/// # Errors
+///
+/// If the metadata or the payload has no JSON form.
+pub fn encode(event: &RecordedEvent) -> Result<[String; 7], serde_json::Error> {
     Ok([
         event.id.to_string(),
         event.raw.event_type.clone(),
