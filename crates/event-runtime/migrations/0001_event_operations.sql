@@ -37,6 +37,21 @@ CREATE TABLE stream_epoch_end (
     CONSTRAINT stream_epoch_end_pkey PRIMARY KEY (epoch, partition)
 );
 
+-- The partition of an event is decided with its number, so that the number of partitions can change while events wait.
+ALTER TABLE event DROP COLUMN partition;
+-- The lower 63 bits of the aggregate's id; its remainder by the number of partitions is the partition.
+ALTER TABLE outbox ADD COLUMN aggregate_hash bigint;
+UPDATE outbox SET aggregate_hash =
+    ('x' || right(replace(event.aggregate_id::text, '-', ''), 16))::bit(64)::bigint & 9223372036854775807
+  FROM event WHERE event.position = outbox.position;
+ALTER TABLE outbox
+    ALTER COLUMN aggregate_hash SET NOT NULL,
+    DROP CONSTRAINT outbox_pkey,
+    DROP COLUMN partition,
+    ADD CONSTRAINT outbox_pkey PRIMARY KEY (position);
+-- A generation of streams has its own table.
+ALTER TABLE publication_head DROP COLUMN epoch;
+
 -- An operator may stop the relay of this service.
 CREATE TABLE relay_pause (
     -- One row or none.

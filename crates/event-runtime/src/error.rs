@@ -5,7 +5,7 @@ use std::{any::Any, error::Error};
 use sea_orm::{DbErr, RuntimeErr};
 use shared_schemas::DecodeError;
 
-use crate::Version;
+use crate::{Version, layout::AnnounceError};
 
 /// Why a command recorded nothing.
 #[derive(Debug, thiserror::Error)]
@@ -54,15 +54,18 @@ pub enum RuntimeError {
     /// A stored event could not be written to the wire.
     #[error("an event could not be encoded")]
     Encode(#[from] serde_json::Error),
-    /// The database was laid out for another number of partitions.
+    /// The layout of the streams could not be read or announced.
+    #[error("the layout of the streams is unknown")]
+    Layout(#[source] serde_json::Error),
+    /// Redis knows a later generation of streams than the store: the database was restored to a moment in the past.
     #[error(
-        "the store has {stored} partitions and the configuration says {configured}: EVENT_PARTITIONS cannot change"
+        "generation {announced} of the streams is announced and the store is at {stored}: the store was restored to the past"
     )]
-    Partitions {
-        /// What the store was laid out for.
-        stored: usize,
-        /// What the configuration says.
-        configured: u16,
+    StoreBehindLayout {
+        /// The generation that is announced.
+        announced: u32,
+        /// The store's.
+        stored: u32,
     },
     /// The stream is ahead of the store: the database was restored to a moment in the past.
     #[error(
@@ -84,6 +87,27 @@ pub enum RuntimeError {
         /// Where they differ.
         sequence: u64,
     },
+}
+
+impl RuntimeError {
+    /// Whether the store and what was published of it are different histories, which only an operator can settle.
+    pub fn is_diverged(&self) -> bool {
+        matches!(
+            self,
+            Self::StoreBehindStream { .. }
+                | Self::StoreDiverged { .. }
+                | Self::StoreBehindLayout { .. }
+        )
+    }
+}
+
+impl From<AnnounceError> for RuntimeError {
+    fn from(error: AnnounceError) -> Self {
+        match error {
+            AnnounceError::Redis(error) => Self::Redis(error),
+            AnnounceError::Malformed(error) => Self::Layout(error),
+        }
+    }
 }
 
 /// Why an event was not applied, and what is to become of it.

@@ -12,6 +12,7 @@ pub mod error;
 pub mod execute;
 pub mod history;
 pub mod job;
+pub mod layout;
 mod lease;
 pub mod metrics;
 pub mod park;
