@@ -10,7 +10,6 @@ use crate::{
 
 /// The two ends of a stream.
 #[derive(Debug, Default)]
-#[expect(dead_code, reason = "catch-up asks for the first entry")]
 pub(crate) struct Ends {
     pub(crate) tail: Tail,
     /// The first sequence number that is still there.
