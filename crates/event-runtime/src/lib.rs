@@ -5,6 +5,7 @@
 
 pub mod aggregate;
 pub mod broadcast;
+pub mod catch_up;
 pub mod clock;
 pub mod consumer;
 mod control;

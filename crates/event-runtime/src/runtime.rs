@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::{
     ApplyError, EventStore, InlineProjection, JobWorker, Projection, Reactor, RuntimeError,
+    catch_up::Server,
     consumer::{Consumer, Handler, ProjectionHandler, ReactorHandler},
     control::{Listener, Reporter},
     error::chain,
@@ -160,10 +161,11 @@ impl Runtime {
         let relay = Relay::new(self.store.clone(), redis::connect(&self.redis_url)?);
         tasks.spawn(relay.run(shutdown.clone()));
         let (catch_up, requests) = mpsc::channel(REQUESTS);
-        drop(requests);
         let listener =
             Listener::new(self.store.clone(), redis::connect(&self.redis_url)?, catch_up);
         tasks.spawn(listener.run(shutdown.clone()));
+        let server = Server::new(self.store.clone(), redis::connect(&self.redis_url)?, requests);
+        tasks.spawn(server.run(shutdown.clone()));
         if !self.handlers.is_empty() {
             let groups = self.handlers.iter().map(|handler| handler.group()).collect();
             let redis = redis::connect(&self.redis_url)?;

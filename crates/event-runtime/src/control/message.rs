@@ -54,6 +54,9 @@ pub(crate) struct CatchUpRequest {
     pub(crate) run: Uuid,
     /// The last sequence number that the reader has.
     pub(crate) after: u64,
+    /// The last one that it wants, if it knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) through: Option<u64>,
 }
 
 /// Why an entry of a control stream is no message.
@@ -140,6 +143,7 @@ mod tests {
             partition: 0,
             run: Uuid::nil(),
             after: 41,
+            through: Some(99),
         });
         for message in [report("engagement.tally"), request] {
             let (kind, content) = message.encode().unwrap();

@@ -16,8 +16,8 @@ pub(crate) struct Ends {
     pub(crate) first: Option<u64>,
 }
 
-#[expect(dead_code, reason = "as above")]
 impl Ends {
+    #[expect(dead_code, reason = "asked by the consumer, in a moment")]
     /// Whether events after `cursor` are no longer in the stream.
     pub(crate) fn lack_after(&self, cursor: u64) -> bool {
         match self.first {
@@ -32,9 +32,9 @@ impl Ends {
 /// # Errors
 ///
 /// If Redis does not answer.
-pub(crate) async fn ends(redis: &Client, key: StreamKey) -> Result<Ends, fred::error::Error> {
+pub(crate) async fn ends(redis: &Client, key: &str) -> Result<Ends, fred::error::Error> {
     let mut ends = Ends::default();
-    let info: Result<Value, _> = once(redis).xinfo_stream(key.to_string(), false, None).await;
+    let info: Result<Value, _> = once(redis).xinfo_stream(key, false, None).await;
     let info = match info {
         Ok(info) => info,
         Err(error) if error.details().contains("no such key") => return Ok(ends),
@@ -67,5 +67,5 @@ pub(crate) async fn ends(redis: &Client, key: StreamKey) -> Result<Ends, fred::e
 ///
 /// If Redis does not answer.
 pub async fn last_sequence(redis: &Client, key: StreamKey) -> Result<u64, fred::error::Error> {
-    Ok(ends(redis, key).await?.tail.sequence)
+    Ok(ends(redis, &key.to_string()).await?.tail.sequence)
 }

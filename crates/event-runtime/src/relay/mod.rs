@@ -24,7 +24,7 @@ use fred::{clients::Client, interfaces::KeysInterface, types::ExpireOptions};
 use metrics::{counter, gauge, histogram};
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use append::{BATCH, append};
+pub(crate) use append::{BATCH, append, append_for_a_while};
 pub use ends::last_sequence;
 pub(crate) use ends::{Ends, ends};
 
@@ -218,7 +218,7 @@ impl Relay {
         if let Some(cursor) = self.believed(partition).believed() {
             return Ok(cursor);
         }
-        let Ends { tail, .. } = ends(&self.redis, key).await?;
+        let Ends { tail, .. } = ends(&self.redis, &key.to_string()).await?;
         let head = sequencer::head(&self.store, partition).await?;
         let before = tail.sequence.saturating_sub(1);
         let stored = self.store.published_after(partition, before, 1).await?;

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod broadcast;
+mod catch_up;
 mod consumer;
 mod control;
 #[path = "../fault_worker/counter.rs"]

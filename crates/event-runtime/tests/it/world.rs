@@ -104,6 +104,33 @@ impl World {
         }
     }
 
+    /// What [`add_many`](Self::add_many) does to new counters, at once and in large numbers.
+    pub(crate) async fn add_at_once(&self, counters: u32, events: u32) {
+        let insert = format!(
+            "WITH appended AS (
+               INSERT INTO post.event (id, aggregate_type, aggregate_id, aggregate_version, type, is_public, data, metadata,
+                                       occurred_at)
+                 SELECT gen_random_uuid(), 'counter', lpad(to_hex(counter), 32, '0')::uuid, version, 'counter.added.v1', true,
+                        jsonb_build_object('amount', version), '{{}}', now()
+                   FROM generate_series(1, {counters}) counter, generate_series(1, {events}) version
+                   ORDER BY version, counter
+                 RETURNING position, aggregate_id
+             ), heads AS (
+               INSERT INTO post.aggregate_head (aggregate_type, aggregate_id, version)
+                 SELECT DISTINCT 'counter', aggregate_id, {events}::bigint FROM appended
+             )
+             INSERT INTO post.outbox (position, aggregate_hash)
+               SELECT position, ('x' || right(replace(aggregate_id::text, '-', ''), 16))::bit(64)::bigint FROM appended"
+        );
+        self.db.execute_unprepared(&insert).await.unwrap();
+    }
+
+    /// Makes a stream forget everything before a sequence number.
+    pub(crate) async fn trim(&self, partition: u16, before: u64) {
+        let (key, id) = (stream_key(Service::Post, partition), format!("{before}-0"));
+        let () = self.redis.command(&["XTRIM", &key, "MINID", &id]).await.unwrap();
+    }
+
     /// The relay of `post`, in this process.
     pub(crate) fn relay(&self) -> Node {
         self.relay_via(&self.redis.url())
