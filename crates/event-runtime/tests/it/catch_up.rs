@@ -30,7 +30,7 @@ async fn catch_up_streams(world: &World) -> Vec<String> {
 async fn a_trimmed_history_is_replayed_in_order_and_takes_a_bounded_part_of_redis() {
     let world = World::new(1).await;
     world.add_at_once(7, EVENTS / 7).await;
-    let relay = world.relay();
+    let producer = world.relay();
     eventually(LIMIT, || world.published()).await;
     world.trim(0, u64::from(EVENTS)).await;
 
@@ -49,7 +49,7 @@ async fn a_trimmed_history_is_replayed_in_order_and_takes_a_bounded_part_of_redi
     assert!(sequences.iter().copied().eq(11..=u64::from(EVENTS)), "{} events", sequences.len());
     assert!((1..=2_500).contains(&longest), "{longest} entries");
     assert!(catch_up_streams(&world).await.is_empty());
-    relay.stop().await;
+    producer.stop().await;
 }
 
 #[tokio::test]
@@ -82,7 +82,7 @@ async fn producers_that_answer_at_once_or_die_over_it_repeat_and_lose_nothing() 
 async fn a_reader_whose_stream_is_lost_or_damaged_reads_on_from_where_it_was() {
     let world = World::new(1).await;
     world.add_at_once(7, EVENTS / 7).await;
-    let relay = world.relay();
+    let producer = world.relay();
     eventually(LIMIT, || world.published()).await;
     world.trim(0, u64::from(EVENTS)).await;
 
@@ -100,5 +100,5 @@ async fn a_reader_whose_stream_is_lost_or_damaged_reads_on_from_where_it_was() {
     read(&mut replay, &mut sequences, |_| true).await;
 
     assert!(sequences.iter().copied().eq(1..=u64::from(EVENTS)), "{} events", sequences.len());
-    relay.stop().await;
+    producer.stop().await;
 }
