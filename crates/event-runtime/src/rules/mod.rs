@@ -5,6 +5,8 @@
 
 pub mod page;
 pub mod publish;
+pub mod silence;
 
 pub use page::{Gap, Page};
 pub use publish::{Appended, Cursor, Divergence, Tail};
+pub use silence::{Listener, Silence};
