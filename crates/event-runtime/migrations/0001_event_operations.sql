@@ -66,7 +66,9 @@ CREATE TABLE relay_pause (
 ALTER TABLE watermark
     ADD COLUMN stream_epoch integer NOT NULL DEFAULT 1,
     ADD COLUMN is_paused boolean NOT NULL DEFAULT false,
-    ADD COLUMN moved_at timestamptz NOT NULL DEFAULT now();
+    ADD COLUMN moved_at timestamptz NOT NULL DEFAULT now(),
+    -- How many owners in a row were lost without a word since the watermark moved last: an event may have ended them.
+    ADD COLUMN takeovers integer NOT NULL DEFAULT 0;
 
 -- Events that took effect ahead of the watermark, while lanes work side by side. Compacted into the watermark.
 CREATE TABLE inbox (

@@ -128,6 +128,24 @@ pub enum ApplyError {
 }
 
 impl ApplyError {
+    /// Whether the database or Redis failed under the handler, rather than the handler at its event: waiting for it does not
+    /// count as an attempt.
+    pub fn is_infrastructure(&self) -> bool {
+        let Self::Retry(source) = self else { return false };
+        let mut cause: Option<&(dyn Error + 'static)> = Some(&**source);
+        while let Some(error) = cause {
+            if let Some(error) = error.downcast_ref::<DbErr>() {
+                // A statement that takes too long may do so for ever, with this event.
+                return is_transient(error) && state(error).as_deref() != Some(QUERY_CANCELED);
+            }
+            if error.is::<fred::error::Error>() {
+                return true;
+            }
+            cause = error.source();
+        }
+        false
+    }
+
     /// Sets the event aside for a reason of the handler's own.
     pub fn reject(reason: &'static str, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Reject { reason, source: source.into() }
@@ -169,6 +187,19 @@ impl<R: Error + Send + Sync + 'static> From<ExecuteError<R>> for ApplyError {
     }
 }
 
+/// The statement was cancelled, by its time limit or by an administrator.
+const QUERY_CANCELED: &str = "57014";
+
+/// The SQLSTATE of an error that the server reported.
+fn state(error: &DbErr) -> Option<String> {
+    let (DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))) =
+        error
+    else {
+        return None;
+    };
+    Some(error.as_database_error()?.code()?.into_owned())
+}
+
 /// Whether the same statement may succeed later, with nothing changed but time.
 pub fn is_transient(error: &DbErr) -> bool {
     if matches!(error, DbErr::ConnectionAcquire(_) | DbErr::Conn(_)) {
@@ -186,6 +217,7 @@ pub fn is_transient(error: &DbErr) -> bool {
             **error,
             sea_orm::SqlxError::ColumnDecode { .. }
                 | sea_orm::SqlxError::Decode(_)
+                | sea_orm::SqlxError::Encode(_)
                 | sea_orm::SqlxError::ColumnNotFound(_)
                 | sea_orm::SqlxError::TypeNotFound { .. }
         ),

@@ -32,6 +32,7 @@ pub mod unit_of_work;
 pub use aggregate::{Aggregate, Expected, Version};
 pub use broadcast::Broadcast;
 pub use clock::Clock;
+pub use consumer::Concurrency;
 pub use error::{ApplyError, ExecuteError, RuntimeError};
 pub use execute::Streams;
 pub use history::History;

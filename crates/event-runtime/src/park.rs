@@ -70,6 +70,17 @@ pub(crate) async fn insert(work: &UnitOfWork, row: &ParkedRow) -> Result<(), DbE
     Ok(())
 }
 
+/// Whether anything of a group is parked.
+pub(crate) async fn has_any(connection: &impl ConnectionTrait, group: &str) -> Result<bool, DbErr> {
+    let any = connection
+        .query_one_raw(raw_sql!(
+            Postgres,
+            "SELECT FROM parked_event WHERE consumer_group = {group} LIMIT 1"
+        ))
+        .await?;
+    Ok(any.is_some())
+}
+
 #[derive(FromQueryResult)]
 struct Blocked {
     aggregate_id: Uuid,

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use sea_orm::{DatabaseTransaction, DbErr};
 use shared_schemas::{Event, Service};
 
-use crate::{ApplyError, Recorded, RecordedEvent};
+use crate::{ApplyError, Concurrency, Recorded, RecordedEvent};
 
 /// A service's view of its own events, moved in the transaction that records them.
 #[async_trait]
@@ -29,6 +29,11 @@ pub trait Projection: Send + Sync + 'static {
 
     /// The tables it fills, and nobody else; emptied before a rebuild, in this order.
     fn tables(&self) -> &'static [&'static str];
+
+    /// How many of its events may be in hand at once.
+    fn concurrency(&self) -> Concurrency {
+        Concurrency::Serial
+    }
 
     /// Takes one event into account. Called once per event that takes effect, in order per aggregate; events of
     /// different aggregates come in any order.

@@ -1,6 +1,9 @@
 //! Connections to Redis, configured against the ways in which a client library can lose or repeat work.
 
-use std::time::Duration;
+use std::{
+    sync::{Mutex, MutexGuard},
+    time::{Duration, Instant},
+};
 
 use fred::types::config::{ReconnectPolicy, UnresponsiveConfig};
 use fred::{
@@ -8,7 +11,7 @@ use fred::{
     error::{Error, ErrorKind},
     interfaces::ClientLike,
     types::{
-        Builder,
+        Builder, ConnectHandle,
         config::{Config, Options, TcpConfig},
     },
 };
@@ -30,6 +33,105 @@ const RECOVERY: Duration = Duration::from_secs(1);
 ///
 /// If the URL is not a Redis URL.
 pub fn connect(url: &str) -> Result<Client, Error> {
+    let client = client(url)?;
+    // The task ends when the client is closed; its result is the same error that every command gets.
+    drop(client.connect());
+    Ok(client)
+}
+
+/// A connection of one blocking reader, which can be left in the middle of a read.
+pub(crate) struct Dedicated {
+    client: Client,
+    task: ConnectHandle,
+}
+
+impl Dedicated {
+    pub(crate) fn connect(url: &str) -> Result<Self, Error> {
+        let client = client(url)?;
+        let task = client.connect();
+        Ok(Self { client, task })
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Closes the socket now. Redis gives nothing more to a read whose connection is gone, while a polite end would wait
+    /// for the read.
+    pub(crate) async fn abandon(mut self) {
+        self.task.abort();
+        if let Err(error) = (&mut self.task).await
+            && !error.is_cancelled()
+        {
+            tracing::debug!(error = chain(&error), "the connection's task failed");
+        }
+    }
+}
+
+impl Drop for Dedicated {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// A connection that all consumers of a process share, for commands that do not block.
+pub(crate) struct Shared {
+    client: Client,
+    health: Mutex<Health>,
+}
+
+impl Shared {
+    pub(crate) fn connect(url: &str) -> Result<Self, Error> {
+        Ok(Self { client: connect(url)?, health: Mutex::default() })
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// A result of this connection, which is replaced when it failed. Once for all commands that fail together, since the
+    /// others would only break the new one; and after an answer of the server only when it comes again, since an owner
+    /// begins anew with its own connection, which then finds the other server first.
+    pub(crate) async fn checked<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
+        let Err(error) = &result else {
+            *self.health() = Health::default();
+            return result;
+        };
+        let is_due = {
+            let mut health = self.health();
+            health.failures += 1;
+            let is_due = (health.failures > 1 || is_broken(error))
+                && health.replaced.is_none_or(|at| at.elapsed() > RECOVERY);
+            if is_due {
+                health.replaced = Some(Instant::now());
+            }
+            is_due
+        };
+        if is_due {
+            recover(&self.client, error).await;
+        }
+        result
+    }
+
+    fn health(&self) -> MutexGuard<'_, Health> {
+        self.health.lock().expect("no holder of this lock panics")
+    }
+}
+
+/// How the shared connection has been doing.
+#[derive(Default)]
+struct Health {
+    /// Errors since the last answer.
+    failures: u32,
+    replaced: Option<Instant>,
+}
+
+/// Whether the connection failed, rather than the command.
+fn is_broken(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Timeout | ErrorKind::IO | ErrorKind::Protocol)
+}
+
+fn client(url: &str) -> Result<Client, Error> {
     let mut config = Config::from_url(url)?;
     // Fail-fast would end the connection task for ever if Redis is not there at the start.
     config.fail_fast = false;
@@ -52,8 +154,6 @@ pub fn connect(url: &str) -> Result<Client, Error> {
         })
         .set_policy(ReconnectPolicy::new_exponential(0, 50, 2_000, 2))
         .build()?;
-    // The task ends when the client is closed; its result is the same error that every command gets.
-    drop(client.connect());
     Ok(client)
 }
 
@@ -62,9 +162,8 @@ pub fn connect(url: &str) -> Result<Client, Error> {
 pub(crate) async fn recover(client: &Client, error: &Error) {
     let by_this_server =
         ["READONLY", "MASTERDOWN", "NOAUTH", "WRONGPASS", "NOPERM", "CLUSTERDOWN", "MOVED"];
-    let is_broken =
-        matches!(error.kind(), ErrorKind::Timeout | ErrorKind::IO | ErrorKind::Protocol);
-    let may_help = is_broken || by_this_server.iter().any(|word| error.details().starts_with(word));
+    let may_help =
+        is_broken(error) || by_this_server.iter().any(|word| error.details().starts_with(word));
     // While it is down, the library replaces it by itself; asking again would only replace the replacement.
     if !may_help || !client.is_connected() {
         return;

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::{
     ApplyError, EventStore, InlineProjection, JobWorker, Projection, Reactor, RuntimeError,
     catch_up::Server,
-    consumer::{Consumer, Handler, ProjectionHandler, ReactorHandler},
+    consumer::{Consumer, Handler, ProjectionHandler, ReactorHandler, acquire},
     control::{Listener, Reporter},
     error::chain,
     job,
@@ -179,11 +179,13 @@ impl Runtime {
             .iter()
             .map(|handler| (handler.group(), handler.reads().len() * partitions));
         let leases = Arc::new(Leases::new(self.store.db().clone(), shared.collect()));
+        let commands = Arc::new(redis::Shared::connect(&self.redis_url)?);
+        let mut consumers = Vec::new();
         for handler in &self.handlers {
             let turn = Arc::new(Mutex::new(()));
             for service in handler.reads() {
                 for partition in 0..self.store.partitions() {
-                    let consumer = Consumer {
+                    consumers.push(Arc::new(Consumer {
                         subscription: Subscription {
                             group: handler.group(),
                             key: StreamKey::new(*service, partition),
@@ -191,20 +193,27 @@ impl Runtime {
                         handler: Arc::clone(handler),
                         store: self.store.clone(),
                         leases: Arc::clone(&leases),
-                        redis: redis::connect(&self.redis_url)?,
+                        commands: Arc::clone(&commands),
+                        redis_url: self.redis_url.clone(),
                         turn: Arc::clone(&turn),
-                    };
-                    tasks.spawn(consumer.run(shutdown.clone()));
+                        tasks: tasks.clone(),
+                    }));
                 }
             }
         }
+        let acquisition =
+            acquire::run(consumers, Arc::clone(&leases), tasks.clone(), shutdown.clone());
+        tasks.spawn(acquisition);
         for worker in &self.workers {
             tasks.spawn(job::work(self.store.clone(), Arc::clone(worker), shutdown.clone()));
         }
 
         // Leases are kept until the consumers have finished, so that nobody takes over what is still in hand.
         let keeper = shutdown.clone();
-        tasks.spawn(async move { leases.keep(keeper).await });
+        tasks.spawn(async move {
+            leases.keep(keeper).await;
+            redis::close(commands.client()).await;
+        });
         tasks.spawn(observe(self.store.clone(), shutdown.clone()));
         Ok(())
     }

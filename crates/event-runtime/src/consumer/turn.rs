@@ -1,0 +1,252 @@
+//! An owner at work: reading, applying, acknowledging and writing the watermark go on beside each other.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures_util::future::BoxFuture;
+use metrics::{counter, gauge};
+
+use super::{
+    Concurrency,
+    error::OwnerError,
+    fence,
+    lanes::Lanes,
+    owner::Owner,
+    source::{Read, Source},
+};
+use crate::{
+    relay::last_sequence,
+    rules::{Gap, Page},
+};
+
+/// Entries that may be delivered and not yet acknowledged, per lane and at most. Also the most that a crash redelivers, and
+/// the most that Redis keeps in the list of pending entries.
+const CREDITS: (usize, usize) = (1_024, 4_096);
+
+/// Entries per read.
+const COUNT: usize = 512;
+
+/// How often an owner looks at the stream from outside.
+const OBSERVE: Duration = Duration::from_secs(1);
+
+/// How long the watermark may stay behind the inbox.
+const COMPACT: Duration = Duration::from_millis(100);
+
+/// Events done ahead of the written watermark that are written at once.
+const COMPACT_SOON: u64 = 512;
+
+/// A future of which there is one or none.
+type Maybe<'a, T> = Option<BoxFuture<'a, Result<T, OwnerError>>>;
+
+/// The one, to its end; never if there is none.
+async fn one<T>(future: &mut Maybe<'_, T>) -> Result<T, OwnerError> {
+    let Some(running) = future else { return std::future::pending().await };
+    let result = running.await;
+    *future = None;
+    result
+}
+
+impl Owner<'_> {
+    /// The loop: one read, one acknowledgement and one compaction at a time, and all lanes, each beside the others.
+    pub(super) async fn turn(
+        &mut self,
+        source: &dyn Source,
+        lanes: &mut Lanes,
+    ) -> Result<(), OwnerError> {
+        let consumer = Arc::clone(self.consumer);
+        let concurrency = consumer.handler.concurrency();
+        let mut place = Place::new(self.progress.watermark(), concurrency);
+        let (mut reading, mut settling, mut compacting, mut observing): (
+            Maybe<'_, Read>,
+            Maybe<'_, usize>,
+            Maybe<'_, u64>,
+            Maybe<'_, u64>,
+        ) = (None, None, None, None);
+        let mut compacted = Instant::now();
+        let mut observe = tokio::time::interval(OBSERVE);
+        observe.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            let is_stopping = self.stop.is_cancelled();
+            if !is_stopping {
+                lanes.start(self.persisted);
+                if reading.is_none()
+                    && let Some(count) = place.may_read()
+                {
+                    reading = Some(source.read(count));
+                }
+            }
+            if settling.is_none() && !place.settled.is_empty() {
+                let (sequences, watermark) = (std::mem::take(&mut place.settled), self.persisted);
+                settling = Some(Box::pin(async move {
+                    source.settle(&sequences, watermark).await.map(|()| sequences.len())
+                }));
+            }
+            let ahead = self.progress.watermark() - self.persisted;
+            // A lane that moves the watermark itself is in the way while it works.
+            let may_compact = ahead > 0
+                && compacting.is_none()
+                && (concurrency != Concurrency::Serial || lanes.are_idle());
+            let is_time = ahead >= COMPACT_SOON || is_stopping || compacted.elapsed() >= COMPACT;
+            if may_compact && is_time {
+                compacting = Some(self.compact());
+            }
+            let is_at_rest = lanes.are_idle()
+                && settling.is_none()
+                && compacting.is_none()
+                && ahead == 0
+                && place.settled.is_empty();
+            if is_at_rest && is_stopping {
+                return Ok(());
+            }
+            if is_at_rest && lanes.waiting() == 0 {
+                if let Some(gap) = place.gap {
+                    return Err(OwnerError::Gap(gap));
+                }
+                if place.is_over {
+                    return Ok(());
+                }
+            }
+
+            tokio::select! {
+                () = self.stop.cancelled(), if !is_stopping => (),
+                read = one(&mut reading) => self.take(read?, &mut place, lanes),
+                finished = lanes.finished() => {
+                    let finished = finished?;
+                    self.complete(&finished);
+                    place.settled.extend(&finished.done);
+                    lanes.give_back(finished.lane);
+                    finished.result?;
+                }
+                count = one(&mut settling) => place.in_flight = place.in_flight.saturating_sub(count?),
+                to = one(&mut compacting) => {
+                    compacted = Instant::now();
+                    self.persisted = to?;
+                }
+                () = tokio::time::sleep(COMPACT), if may_compact && compacting.is_none() => (),
+                head = one(&mut observing) => self.observe(head?, &mut place, lanes)?,
+                _ = observe.tick(), if observing.is_none() && !is_stopping => {
+                    let (commands, key) = (Arc::clone(&consumer.commands), consumer.subscription.key);
+                    observing = Some(Box::pin(async move {
+                        let head = last_sequence(commands.client(), key).await;
+                        Ok(commands.checked(head).await?)
+                    }));
+                }
+            }
+        }
+    }
+
+    /// Queues what was read. Numbers are dense: one that does not follow means that others are missing.
+    fn take(&self, read: Read, place: &mut Place, lanes: &mut Lanes) {
+        let Read::Entries(entries) = read else {
+            place.is_over = true;
+            return;
+        };
+        place.is_quiet = entries.is_empty();
+        let Page { known, new, gap } =
+            Page::of(place.read, entries.iter().map(|entry| entry.sequence));
+        place.read += new.len() as u64;
+        // One that waits or is in hand is acknowledged when it is done.
+        let done: Vec<u64> = known
+            .into_iter()
+            .chain(new.iter().copied())
+            .filter(|at| self.progress.is_done(*at))
+            .collect();
+        counter!("events_handled_total", "outcome" => "duplicate").increment(done.len() as u64);
+        place.in_flight += done.len();
+        place.settled.extend(done);
+        let mut due = new.iter().peekable();
+        for entry in entries {
+            if due.next_if(|due| **due == entry.sequence).is_some()
+                && !self.progress.is_done(entry.sequence)
+            {
+                place.in_flight += 1;
+                lanes.push(entry);
+            }
+        }
+        // What comes before it is applied first.
+        place.gap = gap;
+    }
+
+    /// Writes the watermark over what the lanes did.
+    fn compact(&self) -> BoxFuture<'static, Result<u64, OwnerError>> {
+        let (db, subscription) = (self.consumer.store.db().clone(), self.consumer.subscription);
+        let (epoch, from, to) = (self.epoch, self.persisted, self.progress.watermark());
+        Box::pin(async move {
+            let is_mine = fence::compact(&db, subscription, epoch, from, to).await?;
+            if is_mine { Ok(to) } else { Err(OwnerError::Fenced) }
+        })
+    }
+
+    /// The figures of the partition; and whether reading still gives what there is.
+    fn observe(&self, head: u64, place: &mut Place, lanes: &Lanes) -> Result<(), OwnerError> {
+        let (subscription, watermark) = (self.consumer.subscription, self.progress.watermark());
+        let labels = [
+            ("group", subscription.group.to_owned()),
+            ("service", subscription.key.service.as_str().to_owned()),
+            ("partition", subscription.key.partition.to_string()),
+        ];
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a gauge is a float; a lag of 2^52 is not exact"
+        )]
+        let figures = [
+            ("events_lag_events", head.saturating_sub(watermark) as f64),
+            ("events_in_flight", place.in_flight as f64),
+            ("events_lane_depth", lanes.waiting() as f64),
+            ("events_inbox_depth", self.progress.ahead() as f64),
+        ];
+        for (name, value) in figures {
+            gauge!(name, &labels).set(value);
+        }
+        let is_idle = lanes.are_idle() && lanes.waiting() == 0 && place.read == watermark;
+        if !(place.is_quiet && is_idle && head > watermark) {
+            place.undelivered = None;
+        } else if place.undelivered.replace(watermark) == Some(watermark) {
+            // Twice: it was given to a connection that nobody reads any more.
+            return Err(OwnerError::Undelivered { watermark, head });
+        }
+        Ok(())
+    }
+}
+
+/// Where an owner is in its source.
+struct Place {
+    /// The last number that was read; the one after it must come next.
+    read: u64,
+    /// Delivered and not yet acknowledged.
+    in_flight: usize,
+    credits: usize,
+    /// Done, and to be acknowledged.
+    settled: Vec<u64>,
+    /// What came after a hole: nothing more is read.
+    gap: Option<Gap>,
+    /// The source has no more.
+    is_over: bool,
+    /// The last read found nothing.
+    is_quiet: bool,
+    /// The watermark at which nothing was delivered although there is something.
+    undelivered: Option<u64>,
+}
+
+impl Place {
+    fn new(watermark: u64, concurrency: Concurrency) -> Self {
+        Self {
+            read: watermark,
+            in_flight: 0,
+            credits: (CREDITS.0 * usize::from(concurrency.lanes())).min(CREDITS.1),
+            settled: Vec::new(),
+            gap: None,
+            is_over: false,
+            is_quiet: false,
+            undelivered: None,
+        }
+    }
+
+    /// How many entries may be read now. Not a few whenever a few have left: a read is worth its round trip.
+    fn may_read(&self) -> Option<u64> {
+        let free = self.credits.saturating_sub(self.in_flight).min(COUNT);
+        (!self.is_over && self.gap.is_none() && free >= COUNT / 2).then_some(free as u64)
+    }
+}
