@@ -152,7 +152,7 @@ fn client(url: &str) -> Result<Client, Error> {
         .with_performance_config(|performance| {
             performance.default_command_timeout = COMMAND_TIMEOUT;
         })
-        .set_policy(ReconnectPolicy::new_exponential(0, 50, 2_000, 2))
+        .set_policy(ReconnectPolicy::new_exponential(0, 200, 2_000, 2))
         .build()?;
     Ok(client)
 }
