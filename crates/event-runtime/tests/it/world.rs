@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::counter::{self, Counter, CounterEvent, LOCKED, Tally};
 
 /// Longer than any recovery that is promised; a test that waits this long has failed.
-pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const LIMIT: Duration = Duration::from_mins(1);
 
 /// The tables of [`Tally`], and the switch that repairs its handler.
 const TABLES: &str = "
