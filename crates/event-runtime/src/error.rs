@@ -67,6 +67,14 @@ pub enum RuntimeError {
         /// The store's.
         stored: u32,
     },
+    /// Redis removes any key it likes when its memory is short, and so would lose events at random.
+    #[error(
+        "redis evicts streams (maxmemory-policy is {policy}); do `CONFIG SET maxmemory-policy noeviction`"
+    )]
+    Evicts {
+        /// What it is set to.
+        policy: String,
+    },
     /// The stream is ahead of the store: the database was restored to a moment in the past.
     #[error(
         "stream {key} is at {stream} and the store at {store}: the store was restored to the past"
@@ -98,6 +106,25 @@ impl RuntimeError {
                 | Self::StoreDiverged { .. }
                 | Self::StoreBehindLayout { .. }
         )
+    }
+
+    /// Whether Redis refused a command for want of memory.
+    pub fn is_out_of_memory(&self) -> bool {
+        matches!(self, Self::Redis(cause) if cause.details().contains("OOM command not allowed"))
+    }
+
+    /// What failed, in a word: a label of `events_publish_errors_total`.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Storage(_) => "database",
+            Self::Redis(_) if self.is_out_of_memory() => "out_of_memory",
+            Self::Redis(_) => "redis",
+            Self::Encode(_) | Self::Layout(_) => "encode",
+            Self::StoreBehindStream { .. }
+            | Self::StoreDiverged { .. }
+            | Self::StoreBehindLayout { .. } => "diverged",
+            Self::Evicts { .. } => "configuration",
+        }
     }
 }
 

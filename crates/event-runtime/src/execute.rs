@@ -89,7 +89,7 @@ impl<A: Aggregate> Streams<A> {
         let id: Uuid = id.into();
         let (state, version) = self.load(work, id).await?;
         if !expected.holds_for(version) {
-            return Err(ExecuteError::VersionConflict { actual: version });
+            return Err(conflict(version));
         }
         let events = decide(&state).map_err(ExecuteError::Refused)?;
         if events.is_empty() {
@@ -132,7 +132,8 @@ impl<A: Aggregate> Streams<A> {
             .append(work.txn(), A::Event::CATEGORY, id, expected, &new, metadata)
             .await
             .map_err(conflict_or(expected))?
-            .ok_or(ExecuteError::VersionConflict { actual: expected })?;
+            .ok_or_else(|| conflict(expected))?;
+        work.appended(appended.ids.len() as u64);
 
         if let Some(read_model) = &self.read_model {
             for ((event, id_of_event), version) in
@@ -176,12 +177,16 @@ fn fold<A: Aggregate, R>(
     Ok((state, version))
 }
 
+/// A command that found its aggregate somewhere else.
+fn conflict<R>(actual: Version) -> ExecuteError<R> {
+    metrics::counter!("events_append_conflicts_total").increment(1);
+    ExecuteError::VersionConflict { actual }
+}
+
 /// Two writers that create the same aggregate meet at a unique constraint.
 fn conflict_or<R>(expected: Version) -> impl FnOnce(DbErr) -> ExecuteError<R> {
     move |error| match error.sql_err() {
-        Some(sea_orm::SqlErr::UniqueConstraintViolation(_)) => {
-            ExecuteError::VersionConflict { actual: expected }
-        }
+        Some(sea_orm::SqlErr::UniqueConstraintViolation(_)) => conflict(expected),
         _ => ExecuteError::Storage(error),
     }
 }

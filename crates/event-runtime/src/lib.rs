@@ -27,6 +27,7 @@ pub mod rules;
 pub mod runtime;
 pub mod store;
 pub mod stream;
+pub mod trim;
 pub mod unit_of_work;
 
 pub use aggregate::{Aggregate, Expected, Version};

@@ -11,6 +11,7 @@ pub fn describe() {
         "events_sequenced_batches_total",
         "Batches of the outbox that got sequence numbers."
     );
+    describe_counter!("events_sequenced_total", "Events that got sequence numbers.");
     describe_counter!("events_published_total", "Events written to streams.");
     describe_counter!(
         "events_republished_total",
@@ -20,7 +21,23 @@ pub fn describe() {
         "events_publish_cas_conflicts_total",
         "Batches refused because the stream had moved."
     );
-    describe_counter!("events_publish_errors_total", "Rounds of the relay that failed.");
+    describe_counter!("events_publish_errors_total", "Rounds of the relay that failed, by kind.");
+    describe_histogram!("events_publish_batch_size", "Events per batch written to a stream.");
+    describe_gauge!("events_redis_degraded", "1 while Redis is set up to lose streams, by reason.");
+    describe_counter!("events_trimmed_total", "Entries that left the streams.");
+    describe_gauge!(
+        "events_trim_blocked",
+        "1 while a group keeps a stream from being trimmed further, by reason."
+    );
+    describe_gauge!("events_stream_first_seq", "First sequence number in the stream.");
+    describe_gauge!("events_stream_last_seq", "Last sequence number of the stream.");
+    describe_gauge!("events_stream_length", "Entries in the stream.");
+    describe_gauge!("events_stream_bytes", Unit::Bytes, "Memory that the stream takes.");
+    describe_counter!("events_appended_total", "Events recorded.");
+    describe_counter!(
+        "events_append_conflicts_total",
+        "Commands refused because the aggregate had moved."
+    );
     describe_histogram!(
         "events_publish_delay_seconds",
         Unit::Seconds,

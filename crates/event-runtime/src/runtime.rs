@@ -20,8 +20,9 @@ use crate::{
     metrics,
     park::{self, Redriven},
     rebuild, redis,
-    relay::Relay,
+    relay::{RedisServer, Relay},
     stream::StreamKey,
+    trim::{Retention, Trimmer},
 };
 
 /// How often the parked events are counted.
@@ -54,6 +55,7 @@ pub struct RuntimeBuilder {
     handlers: Vec<Arc<dyn Handler>>,
     workers: Vec<Arc<dyn JobWorker>>,
     read_models: HashMap<&'static str, Arc<dyn Rebuild>>,
+    retention: Option<Retention>,
 }
 
 impl RuntimeBuilder {
@@ -65,7 +67,16 @@ impl RuntimeBuilder {
             handlers: Vec::new(),
             workers: Vec::new(),
             read_models: HashMap::new(),
+            retention: None,
         }
+    }
+
+    /// Lets entries that every registered group has finished leave the streams of this service. Without it, streams grow with
+    /// history.
+    #[must_use]
+    pub fn trim(mut self, retention: Retention) -> Self {
+        self.retention = Some(retention);
+        self
     }
 
     /// Adds a read model of others' events.
@@ -99,8 +110,8 @@ impl RuntimeBuilder {
 
     /// The runtime, not yet running.
     pub fn build(self) -> Runtime {
-        let Self { store, redis_url, handlers, workers, read_models } = self;
-        Runtime { store, redis_url, handlers, workers, read_models }
+        let Self { store, redis_url, handlers, workers, read_models, retention } = self;
+        Runtime { store, redis_url, handlers, workers, read_models, retention }
     }
 }
 
@@ -111,6 +122,7 @@ pub struct Runtime {
     handlers: Vec<Arc<dyn Handler>>,
     workers: Vec<Arc<dyn JobWorker>>,
     read_models: HashMap<&'static str, Arc<dyn Rebuild>>,
+    retention: Option<Retention>,
 }
 
 /// Why an operator's command did nothing.
@@ -147,6 +159,28 @@ impl Runtime {
         &self.store
     }
 
+    /// Looks whether Redis can be trusted with streams, to be asked before [`start`](Self::start). One that does not answer
+    /// within `patience`, or does not say, is not refused: the relay looks again, and `events_redis_degraded` tells.
+    ///
+    /// # Errors
+    ///
+    /// [`RuntimeError::Evicts`] if it removes keys when its memory is short. [`RuntimeError::Redis`] if the URL is not a
+    /// Redis URL.
+    pub async fn check_redis(&self, patience: Duration) -> Result<(), RuntimeError> {
+        let redis = redis::connect(&self.redis_url)?;
+        let server = tokio::time::timeout(patience, RedisServer::ask(&redis)).await;
+        let verdict = match server {
+            Ok(Ok(server)) => server.acceptable(),
+            Ok(Err(error)) => {
+                tracing::warn!(error = chain(&error), "redis does not say how it is configured");
+                Ok(())
+            }
+            Err(_) => Ok(()),
+        };
+        redis::close(&redis).await;
+        verdict
+    }
+
     /// Starts relay, consumers and workers. They stop when `shutdown` is cancelled, each after what it has in hand.
     ///
     /// # Errors
@@ -158,8 +192,16 @@ impl Runtime {
         shutdown: &CancellationToken,
     ) -> Result<(), RuntimeError> {
         metrics::describe();
-        let relay = Relay::new(self.store.clone(), redis::connect(&self.redis_url)?);
+        let relay =
+            Relay::new(self.store.clone(), redis::connect(&self.redis_url)?).retain(self.retention);
+        let trimmer = Trimmer::new(
+            self.store.clone(),
+            redis::connect(&self.redis_url)?,
+            self.retention,
+            relay.pressure(),
+        );
         tasks.spawn(relay.run(shutdown.clone()));
+        tasks.spawn(trimmer.run(shutdown.clone()));
         let (catch_up, requests) = mpsc::channel(REQUESTS);
         let listener =
             Listener::new(self.store.clone(), redis::connect(&self.redis_url)?, catch_up);

@@ -1,5 +1,8 @@
 //! One transaction in which events, read models, jobs and watermarks change together.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use metrics::counter;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, raw_sql};
 use serde::Serialize;
 
@@ -9,11 +12,18 @@ use crate::store::EventStore;
 pub struct UnitOfWork {
     txn: DatabaseTransaction,
     store: EventStore,
+    /// Events recorded so far; they count when all of it is committed.
+    appended: AtomicU64,
 }
 
 impl UnitOfWork {
     pub(crate) fn new(txn: DatabaseTransaction, store: EventStore) -> Self {
-        Self { txn, store }
+        Self { txn, store, appended: AtomicU64::new(0) }
+    }
+
+    /// Notes that events were recorded.
+    pub(crate) fn appended(&self, events: u64) {
+        self.appended.fetch_add(events, Ordering::Relaxed);
     }
 
     /// The transaction, for statements of the caller's own.
@@ -52,6 +62,7 @@ impl UnitOfWork {
     /// [`DbErr`]; after a lost connection it is unknown whether the commit took place.
     pub async fn commit(self) -> Result<(), DbErr> {
         self.txn.commit().await?;
+        counter!("events_appended_total").increment(self.appended.into_inner());
         self.store.wake();
         Ok(())
     }

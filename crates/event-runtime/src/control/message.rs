@@ -15,6 +15,9 @@ use crate::redis::once;
 /// Entries of a control stream, about: minutes of reports, and a bound on what it takes of Redis's memory.
 const CAP: i64 = 10_000;
 
+/// Entries that are enough while Redis runs out of memory: each consumer reports anew every few seconds.
+const SHORT: i64 = 100;
+
 /// The longest name of a consumer group that a producer registers, in bytes.
 const GROUP_LIMIT: usize = 200;
 
@@ -120,6 +123,16 @@ pub(crate) async fn send(
     let fields = vec![("k", kind.to_owned()), ("d", content)];
     let cap = (XCapKind::MaxLen, XCapTrim::AlmostExact, CAP, None);
     once(redis).xadd(control_key(producer), false, cap, "*", fields).await
+}
+
+/// Forgets old messages, which are of no more use.
+///
+/// # Errors
+///
+/// If Redis does not answer.
+pub(crate) async fn shorten(redis: &Client, producer: Service) -> Result<(), Error> {
+    let cap = (XCapKind::MaxLen, XCapTrim::AlmostExact, SHORT, None);
+    once(redis).xtrim(control_key(producer), cap).await
 }
 
 #[cfg(test)]

@@ -12,6 +12,8 @@
 
 mod append;
 mod ends;
+mod memory;
+mod pause;
 pub(crate) mod sequencer;
 
 use std::{
@@ -27,7 +29,9 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use append::{BATCH, append, append_for_a_while};
 pub use ends::last_sequence;
 pub(crate) use ends::{Ends, ends};
+pub(crate) use memory::{Pressure, RedisServer};
 
+use self::{memory::Guard, pause::Switch};
 use crate::{
     EventStore, RuntimeError,
     error::chain,
@@ -36,6 +40,7 @@ use crate::{
     relay::sequencer::Sequenced,
     rules::{Appended, Cursor, Divergence},
     stream::StreamKey,
+    trim::{self, Retention},
 };
 
 /// How often an idle relay looks for events of other processes and checks that the streams are whole.
@@ -58,12 +63,37 @@ pub struct Relay {
     epoch: u32,
     /// What the relay believes of each stream, by partition.
     cursors: HashMap<u16, Cursor>,
+    /// How much of a stream that Redis has forgotten is written again; `None` for all of it.
+    retention: Option<Retention>,
+    switch: Switch,
+    guard: Guard,
+    pressure: Arc<Pressure>,
 }
 
 impl Relay {
     /// A relay over its own Redis client.
     pub fn new(store: EventStore, redis: Client) -> Self {
-        Self { store, redis, layout: None, epoch: 0, cursors: HashMap::new() }
+        Self {
+            store,
+            redis,
+            layout: None,
+            epoch: 0,
+            cursors: HashMap::new(),
+            retention: None,
+            switch: Switch::default(),
+            guard: Guard::default(),
+            pressure: Arc::default(),
+        }
+    }
+
+    /// Writes no more of a forgotten stream than trimming would have left of it.
+    pub(crate) fn retain(self, retention: Option<Retention>) -> Self {
+        Self { retention, ..self }
+    }
+
+    /// Whether Redis runs out of memory, as this relay knows.
+    pub(crate) fn pressure(&self) -> Arc<Pressure> {
+        Arc::clone(&self.pressure)
     }
 
     /// Publishes until told to stop.
@@ -79,9 +109,13 @@ impl Relay {
                     gauge!("events_relay_paused", "reason" => "store_diverged").set(0.0);
                     if published > 0 { Duration::ZERO } else { POLL }
                 }
+                Err(error) if error.is_out_of_memory() => {
+                    self.refused(&error);
+                    POLL
+                }
                 Err(error) => {
                     failures += 1;
-                    counter!("events_publish_errors_total").increment(1);
+                    counter!("events_publish_errors_total", "kind" => error.kind()).increment(1);
                     // Once per change of state: an outage of an hour is one line, not a million.
                     if error.is_diverged() {
                         gauge!("events_relay_paused", "reason" => "store_diverged").set(1.0);
@@ -128,6 +162,10 @@ impl Relay {
     ///
     /// The first failure; what was published before it stays published.
     pub async fn publish_all(&mut self) -> Result<usize, RuntimeError> {
+        if self.switch.is_paused(&self.store).await? {
+            sequencer::observe(&self.store).await?;
+            return Ok(0);
+        }
         loop {
             let layout = self.layout().await?;
             let keys: Vec<StreamKey> = (0..layout.partitions())
@@ -159,8 +197,15 @@ impl Relay {
             return Ok(Arc::clone(layout));
         }
         let (layout, read) = (self.store.refresh_layout().await?, Instant::now());
-        if let Some(announced) = announce(&self.redis, self.store.service(), &layout).await? {
-            return Err(RuntimeError::StoreBehindLayout { announced, stored: layout.epoch() });
+        let announced = announce(&self.redis, self.store.service(), &layout).await;
+        match announced.map_err(RuntimeError::from) {
+            Ok(None) => (),
+            Ok(Some(announced)) => {
+                return Err(RuntimeError::StoreBehindLayout { announced, stored: layout.epoch() });
+            }
+            // Numbers are given all the same; those who read them from the store need not wait.
+            Err(error) if error.is_out_of_memory() => self.refused(&error),
+            Err(error) => return Err(error),
         }
         if layout.epoch() != self.epoch {
             self.cursors.clear();
@@ -186,14 +231,30 @@ impl Relay {
         Ok(())
     }
 
+    /// Pauses because Redis had no room.
+    fn refused(&mut self, error: &RuntimeError) {
+        counter!("events_publish_errors_total", "kind" => error.kind()).increment(1);
+        self.guard.refused(&self.pressure);
+    }
+
+    /// Whether neither an operator nor a lack of memory stands in the way.
+    async fn may_publish(&mut self) -> Result<bool, RuntimeError> {
+        Ok(!self.switch.is_paused(&self.store).await?
+            && self.guard.has_room(&self.redis, &self.pressure).await?)
+    }
+
     /// Brings one stream up to the store.
     async fn publish(&mut self, key: StreamKey, layout: &Layout) -> Result<usize, RuntimeError> {
         // A generation begins with an empty stream, wherever its numbers begin.
         let base = layout.base(key.epoch, key.partition);
         let mut cursor = self.cursor(key).await?;
         let mut published = 0;
-        loop {
-            let events = self.store.published_in(key, cursor.max(base), BATCH).await?;
+        while self.may_publish().await? {
+            let after = match cursor {
+                0 => base.max(self.beginning(key).await?),
+                cursor => cursor.max(base),
+            };
+            let events = self.store.published_in(key, after, BATCH).await?;
             let Some(end) = events.last().and_then(|event| event.sequence) else { break };
             let begin = events.first().and_then(|event| event.sequence).unwrap_or(end);
             let last = append(&self.redis, &key.to_string(), cursor, &events).await?;
@@ -210,6 +271,13 @@ impl Relay {
             cursor = last;
         }
         Ok(published)
+    }
+
+    /// After which sequence number an empty stream begins.
+    async fn beginning(&self, key: StreamKey) -> Result<u64, RuntimeError> {
+        let Some(retention) = self.retention else { return Ok(0) };
+        let head = sequencer::head(&self.store, key.partition).await?;
+        trim::beginning(&self.store, key, head, retention).await
     }
 
     /// The stream's last sequence number, as remembered or as Redis says; 0 if it is empty.
@@ -244,6 +312,8 @@ impl Relay {
 
     fn record(&self, events: &[crate::RecordedEvent], begin: u64) {
         counter!("events_published_total").increment(events.len() as u64);
+        #[expect(clippy::cast_precision_loss, reason = "a batch has at most 500 events")]
+        histogram!("events_publish_batch_size").record(events.len() as f64);
         let now = self.store.clock().now();
         for event in events {
             let delay = (now - event.occurred_at).to_std().unwrap_or_default();

@@ -64,6 +64,7 @@ pub(super) async fn sequence(store: &EventStore, epoch: u32) -> Result<Sequenced
     txn.commit().await?;
     if events > 0 {
         counter!("events_sequenced_batches_total").increment(1);
+        counter!("events_sequenced_total").increment(events);
     }
     Ok(Sequenced::Events(events))
 }

@@ -10,8 +10,10 @@ mod consumer;
 mod control;
 #[path = "../fault_worker/counter.rs"]
 mod counter;
+mod figures;
 mod history;
 mod job;
+mod memory;
 mod park;
 mod postgres_faults;
 mod process;
@@ -20,4 +22,6 @@ mod rebuild;
 mod redis_faults;
 mod relay;
 mod store;
+mod trim;
+mod trim_model;
 mod world;
