@@ -124,13 +124,10 @@ pub async fn start(mut env: Env, clock: Clock) -> Result<Running, StartError> {
     let broadcast = Broadcast::new(
         common.redis_url.clone(),
         Service::Auth,
-        common.partitions,
         Arc::new(move |event| observer.observe(event)),
     );
     let caught_up = broadcast.caught_up();
-    for reader in broadcast.readers(&shutdown).map_err(RuntimeError::from)? {
-        tasks.spawn(reader);
-    }
+    tasks.spawn(broadcast.run(shutdown.clone()).map_err(RuntimeError::from)?);
     tasks.spawn({
         let shutdown = shutdown.clone();
         async move {

@@ -247,13 +247,10 @@ pub async fn start<C: Settings>(
     let broadcast = Broadcast::new(
         host.common.redis_url.clone(),
         Service::Auth,
-        host.common.partitions,
         Arc::new(move |event| trust.observe(event)),
     );
     let caught_up = broadcast.caught_up();
-    for reader in broadcast.readers(&shutdown).map_err(event_runtime::RuntimeError::from)? {
-        tasks.spawn(reader);
-    }
+    tasks.spawn(broadcast.run(shutdown.clone()).map_err(event_runtime::RuntimeError::from)?);
     let runtime = parts.runtime.build();
     runtime.start(&tasks, &shutdown)?;
     let scheduler = sweep::schedule(host.store.db(), parts.sweeps).await?;

@@ -17,7 +17,6 @@ pub(crate) struct Ends {
 }
 
 impl Ends {
-    #[expect(dead_code, reason = "asked by the consumer, in a moment")]
     /// Whether events after `cursor` are no longer in the stream.
     pub(crate) fn lack_after(&self, cursor: u64) -> bool {
         match self.first {

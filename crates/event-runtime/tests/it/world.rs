@@ -106,18 +106,25 @@ impl World {
 
     /// What [`add_many`](Self::add_many) does to new counters, at once and in large numbers.
     pub(crate) async fn add_at_once(&self, counters: u32, events: u32) {
+        self.add_at_once_after(counters, 0, events).await;
+    }
+
+    /// The same for counters that have `before` events each.
+    pub(crate) async fn add_at_once_after(&self, counters: u32, before: u32, events: u32) {
+        let (first, last) = (before + 1, before + events);
         let insert = format!(
             "WITH appended AS (
                INSERT INTO post.event (id, aggregate_type, aggregate_id, aggregate_version, type, is_public, data, metadata,
                                        occurred_at)
                  SELECT gen_random_uuid(), 'counter', lpad(to_hex(counter), 32, '0')::uuid, version, 'counter.added.v1', true,
                         jsonb_build_object('amount', version), '{{}}', now()
-                   FROM generate_series(1, {counters}) counter, generate_series(1, {events}) version
+                   FROM generate_series(1, {counters}) counter, generate_series({first}, {last}) version
                    ORDER BY version, counter
                  RETURNING position, aggregate_id
              ), heads AS (
                INSERT INTO post.aggregate_head (aggregate_type, aggregate_id, version)
-                 SELECT DISTINCT 'counter', aggregate_id, {events}::bigint FROM appended
+                 SELECT DISTINCT 'counter', aggregate_id, {last}::bigint FROM appended
+                 ON CONFLICT ON CONSTRAINT aggregate_head_pkey DO UPDATE SET version = EXCLUDED.version
              )
              INSERT INTO post.outbox (position, aggregate_hash)
                SELECT position, ('x' || right(replace(aggregate_id::text, '-', ''), 16))::bit(64)::bigint FROM appended"
