@@ -171,3 +171,18 @@ async fn a_listener_on_an_emptied_redis_has_not_heard_the_past_before_its_produc
     ear.stop().await;
     producer.stop().await;
 }
+
+/// The producer is away, and its streams and its announcement are still there.
+#[tokio::test]
+async fn a_listener_needs_no_producer_while_redis_remembers() {
+    let world = World::new(1).await;
+    let publisher = test_kit::Publisher::connect(&world.redis.url(), 2).await.unwrap();
+    for (partition, id) in [(0, "a"), (1, "b"), (1, "c")] {
+        let fields = vec![("i".to_owned(), id.to_owned())];
+        publisher.append(Service::Post, partition, fields).await.unwrap();
+    }
+    let ear = Ear::listen(&world.redis.url());
+
+    eventually(LIMIT, || async { ear.caught_up.is_done() }).await;
+    ear.stop().await;
+}
