@@ -143,7 +143,7 @@ pub async fn start(mut env: Env, clock: Clock) -> Result<Running, StartError> {
 
     let limiter =
         RateLimiter::connect(&common.redis_url, config.policies).map_err(RuntimeError::from)?;
-    let proxy = Arc::new(Proxy::new(config.upstreams));
+    let proxy = Arc::new(Proxy::new(config.upstreams, shutdown.clone()));
     let documents = Arc::new(Documents::new(Arc::clone(&proxy)));
     let health = Health {
         db: None,

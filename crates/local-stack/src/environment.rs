@@ -131,6 +131,7 @@ pub fn environment(spec: &ServiceSpec, wiring: &Wiring) -> Result<BTreeMap<Strin
             set("MAIL_FROM", "PeerLink <no-reply@peerlink.invalid>".to_owned());
             set("DEMO_ACCOUNTS", "true".to_owned());
             set("MODERATOR_EMAILS", "moderator@demo.peerlink.invalid".to_owned());
+            set("ANALYST_EMAILS", "analyst@demo.peerlink.invalid".to_owned());
         }
         "gateway" => {
             for service in SERVICES.iter().filter(|service| service.name != spec.name) {

@@ -8,6 +8,7 @@ pub mod config;
 pub mod database;
 pub mod docs;
 pub mod etag;
+pub mod events;
 pub mod example;
 pub mod health;
 pub mod http;

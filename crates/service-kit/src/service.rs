@@ -26,6 +26,7 @@ use crate::{
     config::{Common, Settings},
     database::{self, SqlMigration},
     docs,
+    events::EventsApi,
     health::{self, Health},
     http::{limits, observe, serve},
     problem,
@@ -66,11 +67,16 @@ pub struct Host<C> {
     pub trust: Trust,
     /// The clock.
     pub clock: Clock,
+    /// What runs beside the requests; a stopping process waits for it.
+    pub tasks: TaskTracker,
+    /// Cancelled when the process stops.
+    pub shutdown: CancellationToken,
 }
 
 /// The parts of a service.
 pub struct Parts {
     runtime: RuntimeBuilder,
+    events: EventsApi,
     api: Option<(BoxEndpoint<'static, Response>, Value)>,
     root: Route,
     sweeps: Vec<Arc<dyn Sweep>>,
@@ -89,6 +95,7 @@ impl Parts {
     pub fn new<C>(host: &Host<C>) -> Self {
         Self {
             runtime: RuntimeBuilder::new(host.store.clone(), host.common.redis_url.clone()),
+            events: EventsApi::new(host),
             api: None,
             root: Route::new(),
             sweeps: vec![Arc::new(sweep::ForgetIdempotencyKeys), Arc::new(sweep::ForgetDoneJobs)],
@@ -96,12 +103,13 @@ impl Parts {
         }
     }
 
-    /// The endpoints: one API, or a tuple of them.
+    /// The endpoints: one API, or a tuple of them; the service's events come with them.
     #[must_use]
     pub fn api(mut self, api: impl OpenApi + 'static, title: &str, description: &str) -> Self {
-        let service = OpenApiService::new(api, title, env!("CARGO_PKG_VERSION"))
-            .description(description)
-            .server(API_PREFIX);
+        let service =
+            OpenApiService::new((api, self.events.clone()), title, env!("CARGO_PKG_VERSION"))
+                .description(description)
+                .server(API_PREFIX);
         let document = docs::document(&service);
         self.api = Some((service.map_to_response().boxed(), document));
         self
@@ -201,7 +209,8 @@ pub(crate) async fn open<C: Settings>(
     database::migrate(&db, definition.migrations).await?;
     let store = EventStore::open(db, definition.service, common.partitions, clock.clone()).await?;
     let trust = Trust::new(&common.token_issuer, &common.token_audience, clock.clone());
-    Ok(Host { config, common, store, trust, clock })
+    let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
+    Ok(Host { config, common, store, trust, clock, tasks, shutdown })
 }
 
 fn read<C: Settings>(
@@ -236,7 +245,7 @@ pub async fn start<C: Settings>(
     let addr = listener
         .local_addr()
         .map_err(|source| StartError::Listen { addr: host.common.listen, source })?;
-    let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
+    let (tasks, shutdown) = (host.tasks.clone(), host.shutdown.clone());
     let draining = Arc::new(AtomicBool::new(false));
 
     for hook in parts.start {
