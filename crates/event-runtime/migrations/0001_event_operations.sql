@@ -115,3 +115,15 @@ CREATE INDEX event_occurred_at ON event USING brin (occurred_at);
 CREATE INDEX event_actor ON event ((metadata ->> 'actor')) WHERE (metadata ->> 'actor') IS NOT NULL;
 CREATE INDEX event_correlation_id ON event ((metadata ->> 'correlation_id'))
     WHERE (metadata ->> 'correlation_id') IS NOT NULL;
+
+-- What the last audit of each projection found: whether its tables say what its events say.
+CREATE TABLE projection_audit (
+    -- A category, or a consumer group.
+    projection text NOT NULL,
+    known_at timestamptz NOT NULL DEFAULT now(),
+    -- Absent until the first audit.
+    audited_at timestamptz,
+    drift_rows bigint,
+    report jsonb,
+    CONSTRAINT projection_audit_pkey PRIMARY KEY (projection)
+);

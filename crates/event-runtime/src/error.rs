@@ -251,6 +251,16 @@ pub fn is_transient(error: &DbErr) -> bool {
     }
 }
 
+/// What the server calls the error, if it was the server that spoke (PostgreSQL appendix A).
+pub(crate) fn sql_state(error: &DbErr) -> Option<String> {
+    let (DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))) =
+        error
+    else {
+        return None;
+    };
+    error.as_database_error()?.code().map(std::borrow::Cow::into_owned)
+}
+
 /// SQLSTATE classes that speak of the server's state, not of the statement (PostgreSQL appendix A).
 fn is_transient_state(code: &str) -> bool {
     // Connection, rollback (serialisation, deadlock), resources, operator (shutdown, cancel), not in prerequisite state

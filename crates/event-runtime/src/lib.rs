@@ -4,6 +4,7 @@
 //! guarantees, and [`Runtime`] for how the parts run together.
 
 pub mod aggregate;
+pub mod audit;
 pub mod broadcast;
 pub mod catch_up;
 pub mod clock;

@@ -77,6 +77,15 @@ pub fn describe() {
         "events_control_rejected_total",
         "Messages of consumers that could not be read."
     );
+    describe_gauge!(
+        "events_projection_drift_rows",
+        "Rows that the last audit found to be other than the events say, by projection."
+    );
+    describe_gauge!(
+        "events_projection_audited_seconds",
+        Unit::Seconds,
+        "Age of the last audit, by projection."
+    );
     describe_counter!("jobs_failed_total", "Jobs given up, by kind.");
 }
 

@@ -1,16 +1,16 @@
 //! The parts together: one relay, one consumer per group and partition, one worker per kind of job.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use async_trait::async_trait;
 use sea_orm::DbErr;
 use shared_schemas::Event;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
 use crate::{
     ApplyError, EventStore, InlineProjection, JobWorker, Projection, Reactor, RuntimeError,
+    audit::{self, AuditError, AuditReport, Auditor, Pace},
     catch_up::Server,
     consumer::{Consumer, Handler, ProjectionHandler, ReactorHandler, acquire},
     control::{Listener, Reporter},
@@ -19,7 +19,8 @@ use crate::{
     lease::{Leases, Subscription},
     metrics,
     park::{self, Redriven},
-    rebuild, redis,
+    rebuild::{self, GroupProjection, OwnReadModel, Progress, RebuildError, Rebuilt, Replayable},
+    redis,
     relay::{RedisServer, Relay},
     stream::StreamKey,
     trim::{Retention, Trimmer},
@@ -31,30 +32,15 @@ const OBSERVE: Duration = Duration::from_secs(5);
 /// Requests for stored events that wait to be answered; those that find no room come again.
 const REQUESTS: usize = 256;
 
-/// Makes a read model anew; hides which events it is made of.
-#[async_trait]
-trait Rebuild: Send + Sync {
-    async fn rebuild(&self, store: &EventStore) -> Result<u64, ApplyError>;
-}
-
-struct InlineRebuild<E> {
-    read_model: Arc<dyn InlineProjection<E>>,
-}
-
-#[async_trait]
-impl<E: Event> Rebuild for InlineRebuild<E> {
-    async fn rebuild(&self, store: &EventStore) -> Result<u64, ApplyError> {
-        rebuild::from_store(store, &*self.read_model).await
-    }
-}
-
 /// Collects what a service does with events.
 pub struct RuntimeBuilder {
     store: EventStore,
     redis_url: String,
     handlers: Vec<Arc<dyn Handler>>,
     workers: Vec<Arc<dyn JobWorker>>,
-    read_models: HashMap<&'static str, Arc<dyn Rebuild>>,
+    /// What can be made again.
+    replayable: Vec<Arc<dyn Replayable>>,
+    audit_interval: Option<Duration>,
     retention: Option<Retention>,
 }
 
@@ -66,7 +52,8 @@ impl RuntimeBuilder {
             redis_url,
             handlers: Vec::new(),
             workers: Vec::new(),
-            read_models: HashMap::new(),
+            replayable: Vec::new(),
+            audit_interval: None,
             retention: None,
         }
     }
@@ -82,6 +69,11 @@ impl RuntimeBuilder {
     /// Adds a read model of others' events.
     #[must_use]
     pub fn projection(mut self, projection: impl Projection) -> Self {
+        let projection = Arc::new(projection);
+        self.replayable.push(Arc::new(GroupProjection {
+            projection: Arc::clone(&projection) as Arc<dyn Projection>,
+            redis_url: self.redis_url.clone(),
+        }));
         self.handlers.push(Arc::new(ProjectionHandler(projection)));
         self
     }
@@ -103,15 +95,22 @@ impl RuntimeBuilder {
     /// Names a read model of the service's own events, so that it can be rebuilt under the name of its category.
     #[must_use]
     pub fn read_model<E: Event>(mut self, read_model: impl InlineProjection<E>) -> Self {
-        self.read_models
-            .insert(E::CATEGORY, Arc::new(InlineRebuild { read_model: Arc::new(read_model) }));
+        let store = self.store.clone();
+        self.replayable.push(Arc::new(OwnReadModel { store, read_model: Arc::new(read_model) }));
+        self
+    }
+
+    /// Audits every projection in the background, so that no audit becomes older than `interval` by much; off without.
+    #[must_use]
+    pub fn audit_every(mut self, interval: Duration) -> Self {
+        self.audit_interval = (!interval.is_zero()).then_some(interval);
         self
     }
 
     /// The runtime, not yet running.
     pub fn build(self) -> Runtime {
-        let Self { store, redis_url, handlers, workers, read_models, retention } = self;
-        Runtime { store, redis_url, handlers, workers, read_models, retention }
+        let Self { store, redis_url, handlers, workers, replayable, audit_interval, retention } = self;
+        Runtime { store, redis_url, handlers, workers, replayable, audit_interval, retention }
     }
 }
 
@@ -121,7 +120,9 @@ pub struct Runtime {
     redis_url: String,
     handlers: Vec<Arc<dyn Handler>>,
     workers: Vec<Arc<dyn JobWorker>>,
-    read_models: HashMap<&'static str, Arc<dyn Rebuild>>,
+    /// What can be made again.
+    replayable: Vec<Arc<dyn Replayable>>,
+    audit_interval: Option<Duration>,
     retention: Option<Retention>,
 }
 
@@ -142,15 +143,12 @@ pub enum OperatorError {
     /// An event could not be applied.
     #[error("an event could not be applied")]
     Apply(#[from] ApplyError),
-}
-
-/// What a rebuild did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rebuilt {
-    /// The read model was made anew from this many events.
-    FromStore(u64),
-    /// The projection starts over; its consumer group reads the streams from the beginning.
-    Restarted,
+    /// A projection could not be compared with its events.
+    #[error("the projection was not audited")]
+    Audit(#[from] AuditError),
+    /// A projection could not be made again.
+    #[error("the projection was not rebuilt; its tables are as they were")]
+    Rebuild(#[from] RebuildError),
 }
 
 impl Runtime {
@@ -250,6 +248,11 @@ impl Runtime {
             tasks.spawn(job::work(self.store.clone(), Arc::clone(worker), shutdown.clone()));
         }
 
+        if let Some(interval) = self.audit_interval {
+            let (store, projections) = (self.store.clone(), self.replayable.clone());
+            tasks.spawn(Auditor { store, projections, interval }.run(shutdown.clone()));
+        }
+
         // Leases are kept until the consumers have finished, so that nobody takes over what is still in hand.
         let keeper = shutdown.clone();
         tasks.spawn(async move {
@@ -274,39 +277,65 @@ impl Runtime {
         Ok(park::redrive(&self.store, &**handler, aggregate).await?)
     }
 
-    /// Makes a read model anew: named by its category for the service's own, by its group for one of others' events.
+    /// The names of the projections that can be rebuilt and audited: a category for a read model of the service's own
+    /// events, a consumer group for a projection of others'.
+    pub fn projections(&self) -> Vec<&'static str> {
+        self.replayable.iter().map(|projection| projection.name()).collect()
+    }
+
+    /// Makes a projection again, while it is in use; see [`rebuild`].
     ///
     /// # Errors
     ///
-    /// [`OperatorError::Unknown`] for a name that is neither, or a reactor's: a reaction is never repeated.
+    /// [`OperatorError::Unknown`] for a name that is no projection's (a reaction is never repeated);
+    /// [`OperatorError::Rebuild`] if it did not come to an end, and the old tables are still there.
     pub async fn rebuild(&self, name: &str) -> Result<Rebuilt, OperatorError> {
-        if let Some(read_model) = self.read_models.get(name) {
-            return Ok(Rebuilt::FromStore(read_model.rebuild(&self.store).await?));
-        }
-        let handler = self.handler(name)?;
-        if handler.tables().is_empty() {
-            return Err(self.unknown(name));
-        }
-        rebuild::from_streams(&self.store, &**handler).await?;
-        Ok(Rebuilt::Restarted)
+        self.rebuild_watched(name, &watch::Sender::default()).await
+    }
+
+    /// The same, saying meanwhile how far it has come.
+    ///
+    /// # Errors
+    ///
+    /// As [`rebuild`](Self::rebuild).
+    pub async fn rebuild_watched(
+        &self,
+        name: &str,
+        progress: &watch::Sender<Progress>,
+    ) -> Result<Rebuilt, OperatorError> {
+        Ok(rebuild::run(&self.store, &**self.replayable(name)?, progress).await?)
+    }
+
+    /// Compares a projection with a replay of its events, as fast as that goes, and keeps the result for the figures.
+    ///
+    /// # Errors
+    ///
+    /// [`OperatorError::Unknown`] for a name that is no projection's; [`OperatorError::Audit`] if there is no result.
+    pub async fn audit(&self, name: &str) -> Result<AuditReport, OperatorError> {
+        let pace = Pace { rate: None, stop: CancellationToken::new() };
+        let report = audit::run(&self.store, &**self.replayable(name)?, &pace).await?;
+        audit::record(&self.store, &report).await?;
+        Ok(report)
+    }
+
+    fn replayable(&self, name: &str) -> Result<&Arc<dyn Replayable>, OperatorError> {
+        self.replayable.iter().find(|projection| projection.name() == name).ok_or_else(|| {
+            OperatorError::Unknown { name: name.to_owned(), known: self.projections().join(", ") }
+        })
     }
 
     fn handler(&self, group: &str) -> Result<&Arc<dyn Handler>, OperatorError> {
-        self.handlers
-            .iter()
-            .find(|handler| handler.group() == group)
-            .ok_or_else(|| self.unknown(group))
-    }
-
-    fn unknown(&self, name: &str) -> OperatorError {
-        let mut known: Vec<&str> = self
-            .handlers
-            .iter()
-            .map(|handler| handler.group())
-            .chain(self.read_models.keys().copied())
-            .collect();
-        known.sort_unstable();
-        OperatorError::Unknown { name: name.to_owned(), known: known.join(", ") }
+        self.handlers.iter().find(|handler| handler.group() == group).ok_or_else(|| {
+            OperatorError::Unknown {
+                name: group.to_owned(),
+                known: self
+                    .handlers
+                    .iter()
+                    .map(|handler| handler.group())
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            }
+        })
     }
 }
 
@@ -314,6 +343,9 @@ async fn observe(store: EventStore, shutdown: CancellationToken) {
     while !shutdown.is_cancelled() {
         if let Err(error) = metrics::observe_parked(&store).await {
             tracing::debug!(error = chain(&error), "parked events were not counted");
+        }
+        if let Err(error) = audit::observe(&store).await {
+            tracing::debug!(error = chain(&error), "audits were not looked up");
         }
         tokio::select! {
             () = shutdown.cancelled() => (),

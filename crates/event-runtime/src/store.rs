@@ -197,24 +197,38 @@ impl EventStore {
         rows.into_iter().map(|row| self.recorded(row)).collect()
     }
 
-    /// Events of one category after a position, oldest first, with their positions: what a rebuild reads page by page.
-    pub(crate) async fn page_of(
+    /// What was recorded in ranges of positions, and after a position at most `limit` events, in the order of positions and
+    /// as of one moment: what a rebuild reads page by page. Events of other categories are shown by their position alone.
+    pub(crate) async fn page_at(
         &self,
         connection: &impl ConnectionTrait,
         aggregate_type: &str,
+        ranges: Value,
         after: i64,
         limit: i64,
-    ) -> Result<Vec<(i64, RecordedEvent)>, DbErr> {
+    ) -> Result<Vec<(i64, Option<RecordedEvent>)>, DbErr> {
         let rows = EventRow::find_by_statement(raw_sql!(
             Postgres,
-            "SELECT id, aggregate_type, aggregate_id, aggregate_version, type, data, metadata, occurred_at,
+            "SELECT id, aggregate_type, aggregate_id, aggregate_version, type, occurred_at,
+                    CASE aggregate_type WHEN {aggregate_type} THEN data ELSE 'null' END AS data,
+                    CASE aggregate_type WHEN {aggregate_type} THEN metadata ELSE 'null' END AS metadata,
                     NULL::smallint AS partition, NULL::bigint AS sequence, position
-               FROM event WHERE aggregate_type = {aggregate_type} AND position > {after}
-               ORDER BY position LIMIT {limit}"
+               FROM (
+                 (SELECT event.* FROM jsonb_to_recordset({ranges}) AS hole (a bigint, z bigint)
+                    JOIN event ON position BETWEEN hole.a AND hole.z)
+                 UNION ALL
+                 (SELECT * FROM event WHERE position > {after} ORDER BY position LIMIT {limit})) page
+               ORDER BY position"
         ))
         .all(connection)
         .await?;
-        rows.into_iter().map(|row| Ok((row.position, self.recorded(row)?))).collect()
+        rows.into_iter()
+            .map(|row| {
+                let is_asked_for = row.aggregate_type == aggregate_type;
+                let position = row.position;
+                Ok((position, is_asked_for.then(|| self.recorded(row)).transpose()?))
+            })
+            .collect()
     }
 
     /// Published events of one partition after a sequence number, in public order, whatever the generation.

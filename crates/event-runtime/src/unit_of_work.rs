@@ -67,6 +67,11 @@ impl UnitOfWork {
         Ok(())
     }
 
+    /// Makes it all happen, where nobody waits for it: no event and no job is among it.
+    pub(crate) async fn commit_quietly(self) -> Result<(), DbErr> {
+        self.txn.commit().await
+    }
+
     /// Forgets it all at once, rather than when the connection is next used.
     ///
     /// # Errors

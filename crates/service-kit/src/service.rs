@@ -94,7 +94,8 @@ impl Parts {
     /// No parts yet.
     pub fn new<C>(host: &Host<C>) -> Self {
         Self {
-            runtime: RuntimeBuilder::new(host.store.clone(), host.common.redis_url.clone()),
+            runtime: RuntimeBuilder::new(host.store.clone(), host.common.redis_url.clone())
+                .audit_every(host.common.audit_interval),
             events: EventsApi::new(host),
             api: None,
             root: Route::new(),

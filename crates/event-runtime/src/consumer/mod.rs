@@ -39,7 +39,6 @@ use crate::{
 pub(crate) trait Handler: Send + Sync {
     fn group(&self) -> &'static str;
     fn reads(&self) -> &'static [Service];
-    fn tables(&self) -> &'static [&'static str];
     fn concurrency(&self) -> Concurrency;
     async fn handle(&self, work: &UnitOfWork, event: &RecordedEvent) -> Result<(), ApplyError>;
 }
@@ -55,7 +54,7 @@ pub(crate) async fn handle(
     })
 }
 
-pub(crate) struct ProjectionHandler<P>(pub(crate) P);
+pub(crate) struct ProjectionHandler<P>(pub(crate) Arc<P>);
 
 #[async_trait]
 impl<P: Projection> Handler for ProjectionHandler<P> {
@@ -65,10 +64,6 @@ impl<P: Projection> Handler for ProjectionHandler<P> {
 
     fn reads(&self) -> &'static [Service] {
         self.0.reads()
-    }
-
-    fn tables(&self) -> &'static [&'static str] {
-        self.0.tables()
     }
 
     fn concurrency(&self) -> Concurrency {
@@ -90,11 +85,6 @@ impl<R: Reactor> Handler for ReactorHandler<R> {
 
     fn reads(&self) -> &'static [Service] {
         self.0.reads()
-    }
-
-    /// A reactor has no tables to rebuild: what it did, it did once.
-    fn tables(&self) -> &'static [&'static str] {
-        &[]
     }
 
     fn concurrency(&self) -> Concurrency {

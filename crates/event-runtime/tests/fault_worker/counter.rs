@@ -72,6 +72,10 @@ impl Projection for Tally {
         &["tally", "tally_log"]
     }
 
+    fn not_derived(&self) -> &'static [(&'static str, &'static str)] {
+        &[("tally_log", "id")]
+    }
+
     async fn apply(
         &self,
         txn: &DatabaseTransaction,

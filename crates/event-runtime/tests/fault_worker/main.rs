@@ -4,6 +4,7 @@
 //! `fault-worker tally <database> <redis> <partitions>` runs the projection [`counter::Tally`] for `engagement`.
 //! `fault-worker append <database> <redis> <partitions> <counters> <events>` records events of `post` and publishes them.
 //! `fault-worker redrive <database> <redis> <partitions> <counter>` applies the parked events of a counter.
+//! `fault-worker rebuild <database> <redis> <partitions>` makes the projection again.
 //!
 //! Says `ready` when it runs and `done` when a finite task is over; ends on SIGTERM.
 
@@ -44,7 +45,7 @@ async fn main() -> Result<(), Failure> {
     }
     let runtime = builder.build();
     let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
-    if role != "redrive" {
+    if !matches!(role, "redrive" | "rebuild") {
         runtime.start(&tasks, &shutdown)?;
     }
     say("ready")?;
@@ -56,6 +57,10 @@ async fn main() -> Result<(), Failure> {
         }
         "redrive" => {
             runtime.redrive(counter::GROUP, Some(next("counter")?.parse()?)).await?;
+            return say("done");
+        }
+        "rebuild" => {
+            runtime.rebuild(counter::GROUP).await?;
             return say("done");
         }
         _ => (),

@@ -4,6 +4,7 @@
 //! each published once in order, each in effect once in order.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod audit;
 mod broadcast;
 mod catch_up;
 mod consumer;
@@ -22,6 +23,7 @@ mod rebuild;
 mod redis_faults;
 mod relay;
 mod store;
+mod totals;
 mod trim;
 mod trim_model;
 mod world;

@@ -42,6 +42,11 @@ impl Worker {
         Self::spawn("redrive", &world.engagement_url, &world.redis.url(), world, &[&counter]).await
     }
 
+    /// Makes the projection of `engagement` again, and ends.
+    pub(crate) async fn rebuild(world: &World) -> Self {
+        Self::spawn("rebuild", &world.engagement_url, &world.redis.url(), world, &[]).await
+    }
+
     async fn spawn(
         role: &str,
         database_url: &str,

@@ -1,0 +1,275 @@
+//! Replaying others' events, for a projection that a consumer group moves.
+//!
+//! In effect is what the group's watermarks say: everything up to them, and what lanes have done ahead of them, short of the
+//! parked events. Those stay parked, with the order of their aggregates, whatever a rebuild does.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    sync::Arc,
+};
+
+use async_trait::async_trait;
+use fred::clients::Client;
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult, raw_sql};
+
+use super::{
+    RebuildError,
+    replay::{Precision, Replay, Replayable, Step, apply},
+    source,
+};
+use crate::{
+    Projection, redis,
+    stream::{Entry, FIRST_EPOCH, StreamKey},
+};
+
+/// Events per page.
+const PAGE: u64 = 1_000;
+
+/// A projection of others' events.
+pub(crate) struct GroupProjection {
+    pub(crate) projection: Arc<dyn Projection>,
+    pub(crate) redis_url: String,
+}
+
+impl Replayable for GroupProjection {
+    fn name(&self) -> &'static str {
+        self.projection.group()
+    }
+
+    fn tables(&self) -> &'static [&'static str] {
+        self.projection.tables()
+    }
+
+    fn not_derived(&self) -> &'static [(&'static str, &'static str)] {
+        self.projection.not_derived()
+    }
+
+    fn swept(&self) -> &'static [(&'static str, &'static str)] {
+        self.projection.swept()
+    }
+
+    fn replay(&self) -> Result<Box<dyn Replay>, RebuildError> {
+        Ok(Box::new(GroupReplay {
+            projection: Arc::clone(&self.projection),
+            redis: redis::connect(&self.redis_url)?,
+            reached: BTreeMap::new(),
+            skipped: BTreeSet::new(),
+        }))
+    }
+}
+
+struct GroupReplay {
+    projection: Arc<dyn Projection>,
+    redis: Client,
+    /// The last event of each partition that was passed.
+    reached: BTreeMap<StreamKey, u64>,
+    /// Those that were parked when they were passed.
+    skipped: BTreeSet<(StreamKey, u64)>,
+}
+
+#[derive(FromQueryResult)]
+struct Place {
+    service: String,
+    partition: i16,
+    sequence: i64,
+    epoch: i32,
+}
+
+/// What the group has in effect. Partitions are named as in the first generation, since sequence numbers go on through all.
+struct InEffect {
+    watermarks: BTreeMap<StreamKey, u64>,
+    /// In which generation a partition is read now.
+    epochs: BTreeMap<StreamKey, u32>,
+    parked: HashSet<(StreamKey, u64)>,
+    /// Done ahead of the watermarks.
+    ahead: BTreeMap<StreamKey, BTreeSet<u64>>,
+}
+
+#[async_trait]
+impl Replay for GroupReplay {
+    async fn total(&self, txn: &DatabaseTransaction) -> Result<u64, DbErr> {
+        let in_effect = self.in_effect(txn).await?;
+        Ok(in_effect.watermarks.values().sum())
+    }
+
+    /// A batch, a redrive and a compaction lock the watermarks before anything else.
+    async fn fence(&self, txn: &DatabaseTransaction) -> Result<(), DbErr> {
+        let group = self.projection.group();
+        txn.execute_raw(raw_sql!(
+            Postgres,
+            "SELECT FROM watermark WHERE consumer_group = {group} ORDER BY service, partition FOR UPDATE"
+        ))
+        .await?;
+        Ok(())
+    }
+
+    async fn step(
+        &mut self,
+        txn: &DatabaseTransaction,
+        precision: Precision,
+    ) -> Result<Step, RebuildError> {
+        let in_effect = self.in_effect(txn).await?;
+        // Before what comes later: they have taken effect in order.
+        let mut applied = self.redriven(txn, &in_effect).await?;
+        for (key, watermark) in &in_effect.watermarks {
+            let reached = self.reached.get(key).copied().unwrap_or(0);
+            if reached == *watermark {
+                continue;
+            }
+            if reached > *watermark {
+                return Err(RebuildError::Rewound);
+            }
+            for entry in self.page(&in_effect, *key, reached, *watermark).await? {
+                let place = (*key, entry.sequence);
+                if in_effect.parked.contains(&place) {
+                    self.skipped.insert(place);
+                } else {
+                    self.apply(txn, *key, &entry).await?;
+                    applied += 1;
+                }
+                self.reached.insert(*key, entry.sequence);
+            }
+            // One page a step, so that transactions stay small.
+            return Ok(Step { applied, is_current: false });
+        }
+        if precision == Precision::Exact {
+            applied += self.apply_ahead(txn, &in_effect).await?;
+        }
+        Ok(Step { applied, is_current: true })
+    }
+
+    async fn close(&self) {
+        redis::close(&self.redis).await;
+    }
+
+    fn copy(&self) -> Box<dyn Replay> {
+        Box::new(Self {
+            projection: Arc::clone(&self.projection),
+            redis: self.redis.clone(),
+            reached: self.reached.clone(),
+            skipped: self.skipped.clone(),
+        })
+    }
+}
+
+impl GroupReplay {
+    async fn in_effect(&self, txn: &DatabaseTransaction) -> Result<InEffect, DbErr> {
+        let group = self.projection.group();
+        // Watermarks first: what is parked by the time of the second statement and at or below them was parked with them.
+        let watermarks = Place::find_by_statement(raw_sql!(
+            Postgres,
+            "SELECT service, partition, sequence, stream_epoch AS epoch FROM watermark WHERE consumer_group = {group}"
+        ))
+        .all(txn)
+        .await?;
+        let parked = Place::find_by_statement(raw_sql!(
+            Postgres,
+            "SELECT service, partition, sequence, 1 AS epoch FROM parked_event WHERE consumer_group = {group}"
+        ))
+        .all(txn)
+        .await?;
+        let inbox = Place::find_by_statement(raw_sql!(
+            Postgres,
+            "SELECT i.service, i.partition, i.sequence, 1 AS epoch
+               FROM inbox i JOIN watermark w USING (consumer_group, service, partition)
+               WHERE i.consumer_group = {group} AND i.sequence > w.sequence"
+        ))
+        .all(txn)
+        .await?;
+        let mut ahead = BTreeMap::<StreamKey, BTreeSet<u64>>::new();
+        for (key, sequence) in inbox.iter().filter_map(Place::read) {
+            ahead.entry(key).or_default().insert(sequence);
+        }
+        Ok(InEffect {
+            epochs: watermarks.iter().filter_map(Place::epoch).collect(),
+            watermarks: watermarks.iter().filter_map(Place::read).collect(),
+            parked: parked.iter().filter_map(Place::read).collect(),
+            ahead,
+        })
+    }
+
+    /// Applies what was parked when it was passed and is not any more, in the order of sequence numbers.
+    async fn redriven(
+        &mut self,
+        txn: &DatabaseTransaction,
+        in_effect: &InEffect,
+    ) -> Result<u64, RebuildError> {
+        let redriven: Vec<(StreamKey, u64)> = self
+            .skipped
+            .iter()
+            .filter(|place| !in_effect.parked.contains(place))
+            .copied()
+            .collect();
+        for (key, sequence) in &redriven {
+            for entry in self.page(in_effect, *key, sequence - 1, *sequence).await? {
+                self.apply(txn, *key, &entry).await?;
+            }
+            self.skipped.remove(&(*key, *sequence));
+        }
+        Ok(redriven.len() as u64)
+    }
+
+    /// Applies what took effect ahead of the watermarks.
+    async fn apply_ahead(
+        &self,
+        txn: &DatabaseTransaction,
+        in_effect: &InEffect,
+    ) -> Result<u64, RebuildError> {
+        let mut applied = 0;
+        for (key, ahead) in &in_effect.ahead {
+            let mut after = in_effect.watermarks.get(key).copied().unwrap_or(0);
+            let last = ahead.last().copied().unwrap_or(0);
+            while after < last {
+                for entry in self.page(in_effect, *key, after, last).await? {
+                    after = entry.sequence;
+                    if ahead.contains(&entry.sequence)
+                        && !in_effect.parked.contains(&(*key, entry.sequence))
+                    {
+                        self.apply(txn, *key, &entry).await?;
+                        applied += 1;
+                    }
+                }
+            }
+        }
+        Ok(applied)
+    }
+
+    async fn page(
+        &self,
+        in_effect: &InEffect,
+        key: StreamKey,
+        after: u64,
+        to: u64,
+    ) -> Result<Vec<Entry>, RebuildError> {
+        let epoch = in_effect.epochs.get(&key).copied().unwrap_or(FIRST_EPOCH);
+        source::page(&self.redis, key.at(epoch), after, to, PAGE).await
+    }
+
+    async fn apply(
+        &self,
+        txn: &DatabaseTransaction,
+        key: StreamKey,
+        entry: &Entry,
+    ) -> Result<(), RebuildError> {
+        let event = entry.decode(key).map_err(|error| RebuildError::Unreadable {
+            stream: key.to_string(),
+            sequence: entry.sequence,
+            source: Box::new(error),
+        })?;
+        apply(&event, self.projection.apply(txn, &event)).await
+    }
+}
+
+impl Place {
+    fn key(&self) -> Option<StreamKey> {
+        Some(StreamKey::new(self.service.parse().ok()?, u16::try_from(self.partition).ok()?))
+    }
+
+    fn read(&self) -> Option<(StreamKey, u64)> {
+        Some((self.key()?, u64::try_from(self.sequence).ok()?))
+    }
+
+    fn epoch(&self) -> Option<(StreamKey, u32)> {
+        Some((self.key()?, u32::try_from(self.epoch).ok()?))
+    }
+}
