@@ -14,6 +14,7 @@ pub mod error;
 pub mod execute;
 pub mod history;
 pub mod job;
+pub mod lag;
 pub mod layout;
 mod lease;
 pub mod metrics;

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use sea_orm::DbErr;
-use shared_schemas::Event;
+use shared_schemas::{Event, Service};
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
@@ -16,6 +16,7 @@ use crate::{
     control::{Listener, Reporter},
     error::chain,
     job,
+    lag::{self, Heads, LagError, LagReport},
     lease::{Leases, Subscription},
     metrics,
     park::{self, Redriven},
@@ -109,8 +110,19 @@ impl RuntimeBuilder {
 
     /// The runtime, not yet running.
     pub fn build(self) -> Runtime {
-        let Self { store, redis_url, handlers, workers, replayable, audit_interval, retention } = self;
-        Runtime { store, redis_url, handlers, workers, replayable, audit_interval, retention }
+        let Self { store, redis_url, handlers, workers, replayable, audit_interval, retention } =
+            self;
+        let heads = Arc::default();
+        Runtime {
+            store,
+            redis_url,
+            handlers,
+            workers,
+            replayable,
+            audit_interval,
+            retention,
+            heads,
+        }
     }
 }
 
@@ -124,6 +136,7 @@ pub struct Runtime {
     replayable: Vec<Arc<dyn Replayable>>,
     audit_interval: Option<Duration>,
     retention: Option<Retention>,
+    heads: Arc<Heads>,
 }
 
 /// Why an operator's command did nothing.
@@ -207,9 +220,10 @@ impl Runtime {
         let server = Server::new(self.store.clone(), redis::connect(&self.redis_url)?, requests);
         tasks.spawn(server.run(shutdown.clone()));
         if !self.handlers.is_empty() {
-            let groups = self.handlers.iter().map(|handler| handler.group()).collect();
+            let groups = self.groups();
             let redis = redis::connect(&self.redis_url)?;
-            let reporter = Reporter::new(self.store.clone(), redis, groups);
+            let reporter =
+                Reporter::new(self.store.clone(), redis, groups, Arc::clone(&self.heads));
             tasks.spawn(reporter.run(shutdown.clone()));
         }
 
@@ -261,6 +275,20 @@ impl Runtime {
         });
         tasks.spawn(observe(self.store.clone(), shutdown.clone()));
         Ok(())
+    }
+
+    /// What the groups of this service have ahead of them, in whichever process. Known from a second after the start on, as
+    /// soon as Redis answers.
+    ///
+    /// # Errors
+    ///
+    /// [`LagError`] if it is not known yet, or the database fails.
+    pub async fn lag(&self) -> Result<LagReport, LagError> {
+        lag::report(&self.store, &self.heads, &self.groups()).await
+    }
+
+    fn groups(&self) -> Vec<(&'static str, &'static [Service])> {
+        self.handlers.iter().map(|handler| (handler.group(), handler.reads())).collect()
     }
 
     /// Applies the parked events of one group: those of one aggregate in order, or those that belong to none.

@@ -29,7 +29,7 @@ use crate::{
     events::EventsApi,
     health::{self, Health},
     http::{limits, observe, serve},
-    problem,
+    lag, problem,
     program::StartError,
     sweep, telemetry,
 };
@@ -39,6 +39,9 @@ pub const API_PREFIX: &str = "/api/v1";
 
 /// How long a stopping process answers what still arrives, after it has said that it is not ready.
 const DRAIN: Duration = Duration::from_millis(200);
+
+/// How long a starting process waits for Redis to say how it is configured; without an answer it goes on.
+const REDIS: Duration = Duration::from_secs(2);
 
 /// How long a stopping process waits for the work in hand.
 const FINISH: Duration = Duration::from_secs(10);
@@ -169,7 +172,7 @@ pub struct Running {
     /// Where it listens.
     pub addr: SocketAddr,
     /// What moves its events; for operators and tests.
-    pub runtime: Runtime,
+    pub runtime: Arc<Runtime>,
     /// Its store; for tests.
     pub store: EventStore,
     shutdown: CancellationToken,
@@ -249,6 +252,9 @@ pub async fn start<C: Settings>(
     let (tasks, shutdown) = (host.tasks.clone(), host.shutdown.clone());
     let draining = Arc::new(AtomicBool::new(false));
 
+    let runtime = Arc::new(parts.runtime.build());
+    // Before anything runs: a Redis that would lose streams is a mistake of configuration.
+    runtime.check_redis(REDIS).await?;
     for hook in parts.start {
         hook().await.map_err(StartError::Hook)?;
     }
@@ -261,7 +267,6 @@ pub async fn start<C: Settings>(
     );
     let caught_up = broadcast.caught_up();
     tasks.spawn(broadcast.run(shutdown.clone()).map_err(event_runtime::RuntimeError::from)?);
-    let runtime = parts.runtime.build();
     runtime.start(&tasks, &shutdown)?;
     let scheduler = sweep::schedule(host.store.db(), parts.sweeps).await?;
     tasks.spawn({
@@ -285,7 +290,8 @@ pub async fn start<C: Settings>(
         trust: host.trust.clone(),
         draining: Arc::clone(&draining),
     };
-    let endpoint = endpoint(api, parts.root, &document, health, host.trust.clone());
+    let root = lag::route(parts.root, Arc::clone(&runtime));
+    let endpoint = endpoint(api, root, &document, health, host.trust.clone());
     tasks.spawn(serve::serve(listener, endpoint, tasks.clone(), shutdown.clone()));
     tracing::info!(service = %definition.service, addr = %addr, "listening");
     Ok(Running { addr, runtime, store: host.store, shutdown, draining, tasks, scheduler })

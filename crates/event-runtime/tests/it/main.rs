@@ -14,6 +14,7 @@ mod counter;
 mod figures;
 mod history;
 mod job;
+mod lag;
 mod memory;
 mod park;
 mod postgres_faults;

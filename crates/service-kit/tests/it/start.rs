@@ -28,6 +28,24 @@ async fn every_configuration_mistake_is_reported_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_evicts_streams_is_refused_with_the_way_out() {
+    let (database, redis) =
+        (TestDatabase::create().await.unwrap(), TestRedis::start().await.unwrap());
+    let words = ["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"];
+    let _: String = redis.command(&words).await.unwrap();
+    let env = Env::from_pairs([
+        ("LISTEN_ADDR", "127.0.0.1:0".to_owned()),
+        ("DATABASE_URL", database.schema("post").await.unwrap()),
+        ("REDIS_URL", redis.url()),
+    ]);
+
+    let error = service_kit::service::start(&definition(), env, Clock::System).await.err().unwrap();
+
+    let text = event_runtime::error::chain(&error);
+    assert!(text.contains("CONFIG SET maxmemory-policy noeviction"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_taken_port_is_named() {
     let world = World::start().await;
     let env = Env::from_pairs([
