@@ -1,5 +1,8 @@
 //! `bench`: figures, always beside a limit taken in the same run.
 
+mod events;
+mod peers;
+
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -23,6 +26,8 @@ pub(crate) struct Bench {
 enum What {
     /// From a POST to every projection that shows it
     Latency(Latency),
+    /// The event runtime beside limits of the same run, and beside others
+    Events(events::Events),
 }
 
 /// From a POST to every projection that shows it.
@@ -40,6 +45,7 @@ impl Bench {
     pub(crate) async fn run(self) -> Result<ExitCode> {
         match self.what {
             What::Latency(latency) => latency.run().await,
+            What::Events(events) => events.run().await,
         }
     }
 }
