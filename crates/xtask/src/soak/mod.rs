@@ -1,5 +1,7 @@
 //! `soak`: the prototype's workload at any size, with or without kills, judged by a recount from the events.
 
+mod endurance;
+
 use std::{process::ExitCode, time::Duration};
 
 use anyhow::Result;
@@ -27,7 +29,10 @@ pub(crate) struct Soak {
     /// Lets Redis forget everything once, in the middle
     #[arg(long)]
     flush: bool,
-    /// What the order of the kills follows
+    /// Instead: loads it for so many minutes, with a fault of any kind every ten seconds, and weighs every process
+    #[arg(long, conflicts_with_all = ["kills", "flush", "scale"])]
+    minutes: Option<u64>,
+    /// What the order of the faults follows
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Milliseconds between kills, on average
@@ -43,7 +48,13 @@ impl Soak {
         let dir = local_stack::scratch_dir()?;
         let options = StackOptions::for_tests(dir.path().to_owned(), executable()?)?;
         let stack = Stack::start(options).await?;
-        let outcome = Box::pin(self.on(&stack)).await;
+        let outcome = match self.minutes {
+            Some(minutes) => {
+                let time = Duration::from_mins(minutes);
+                Box::pin(endurance::run(&stack, time, self.seed, self.json)).await
+            }
+            None => Box::pin(self.on(&stack)).await,
+        };
         stack.stop().await?;
         outcome
     }
