@@ -13,6 +13,9 @@ pub enum RebuildError {
     /// Redis failed.
     #[error("redis failed")]
     Redis(#[from] fred::error::Error),
+    /// What a producer announced of its streams cannot be read.
+    #[error("the layout of the streams cannot be read")]
+    Layout(#[from] crate::layout::AnnounceError),
     /// An event that is in effect cannot be applied again.
     #[error("event {event_id} of {aggregate_type} {aggregate_id} cannot be applied")]
     Apply {

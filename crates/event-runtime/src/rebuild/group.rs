@@ -4,26 +4,25 @@
 //! parked events. Those stay parked, with the order of their aggregates, whatever a rebuild does.
 
 use std::{
+    cmp::Ordering,
     collections::{BTreeMap, BTreeSet, HashSet},
     sync::Arc,
 };
 
 use async_trait::async_trait;
-use fred::clients::Client;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult, raw_sql};
 
 use super::{
     RebuildError,
     replay::{Precision, Replay, Replayable, Step, apply},
-    source,
+    source::Source,
 };
 use crate::{
-    Projection, redis,
-    stream::{Entry, FIRST_EPOCH, StreamKey},
+    Projection, RecordedEvent,
+    layout::{Layout, announced},
+    redis,
+    stream::{EntryError, FIRST_EPOCH, StreamKey},
 };
-
-/// Events per page.
-const PAGE: u64 = 1_000;
 
 /// A projection of others' events.
 pub(crate) struct GroupProjection {
@@ -51,7 +50,7 @@ impl Replayable for GroupProjection {
     fn replay(&self) -> Result<Box<dyn Replay>, RebuildError> {
         Ok(Box::new(GroupReplay {
             projection: Arc::clone(&self.projection),
-            redis: redis::connect(&self.redis_url)?,
+            source: Source::new(redis::connect(&self.redis_url)?),
             reached: BTreeMap::new(),
             skipped: BTreeSet::new(),
         }))
@@ -60,7 +59,7 @@ impl Replayable for GroupProjection {
 
 struct GroupReplay {
     projection: Arc<dyn Projection>,
-    redis: Client,
+    source: Source,
     /// The last event of each partition that was passed.
     reached: BTreeMap<StreamKey, u64>,
     /// Those that were parked when they were passed.
@@ -83,6 +82,15 @@ struct InEffect {
     parked: HashSet<(StreamKey, u64)>,
     /// Done ahead of the watermarks.
     ahead: BTreeMap<StreamKey, BTreeSet<u64>>,
+}
+
+/// A part of one partition's history.
+struct Next {
+    partition: StreamKey,
+    /// The same, in the generation to which the part belongs.
+    key: StreamKey,
+    after: u64,
+    to: u64,
 }
 
 #[async_trait]
@@ -111,23 +119,16 @@ impl Replay for GroupReplay {
         let in_effect = self.in_effect(txn).await?;
         // Before what comes later: they have taken effect in order.
         let mut applied = self.redriven(txn, &in_effect).await?;
-        for (key, watermark) in &in_effect.watermarks {
-            let reached = self.reached.get(key).copied().unwrap_or(0);
-            if reached == *watermark {
-                continue;
-            }
-            if reached > *watermark {
-                return Err(RebuildError::Rewound);
-            }
-            for entry in self.page(&in_effect, *key, reached, *watermark).await? {
-                let place = (*key, entry.sequence);
+        if let Some(next) = self.next(&in_effect).await? {
+            for (sequence, event) in self.source.page(next.key, next.after, next.to).await? {
+                let place = (next.partition, sequence);
                 if in_effect.parked.contains(&place) {
                     self.skipped.insert(place);
                 } else {
-                    self.apply(txn, *key, &entry).await?;
+                    self.apply(txn, next.key, sequence, event).await?;
                     applied += 1;
                 }
-                self.reached.insert(*key, entry.sequence);
+                self.reached.insert(next.partition, sequence);
             }
             // One page a step, so that transactions stay small.
             return Ok(Step { applied, is_current: false });
@@ -139,13 +140,13 @@ impl Replay for GroupReplay {
     }
 
     async fn close(&self) {
-        redis::close(&self.redis).await;
+        redis::close(self.source.redis()).await;
     }
 
     fn copy(&self) -> Box<dyn Replay> {
         Box::new(Self {
             projection: Arc::clone(&self.projection),
-            redis: self.redis.clone(),
+            source: self.source.copy(),
             reached: self.reached.clone(),
             skipped: self.skipped.clone(),
         })
@@ -188,6 +189,47 @@ impl GroupReplay {
         })
     }
 
+    /// What to read next: a generation of a service's streams comes after all of the one before, for the order of each
+    /// aggregate.
+    async fn next(&self, in_effect: &InEffect) -> Result<Option<Next>, RebuildError> {
+        let mut behind = BTreeSet::new();
+        for (partition, watermark) in &in_effect.watermarks {
+            match self.reached.get(partition).copied().unwrap_or(0).cmp(watermark) {
+                Ordering::Less => behind.insert(partition.service),
+                Ordering::Equal => continue,
+                Ordering::Greater => return Err(RebuildError::Rewound),
+            };
+        }
+        for service in behind {
+            let layout = announced(self.source.redis(), service).await?;
+            let epochs: Vec<u32> =
+                layout.iter().flat_map(Layout::generations).map(|g| g.epoch).collect();
+            let ends =
+                |epoch, partition| layout.as_ref().and_then(|layout| layout.end(epoch, partition));
+            // Without an announcement there was never more than the one in which it is read now.
+            let epochs =
+                if epochs.is_empty() { vec![None] } else { epochs.into_iter().map(Some).collect() };
+            for epoch in epochs {
+                for (partition, watermark) in &in_effect.watermarks {
+                    if partition.service != service {
+                        continue;
+                    }
+                    let after = self.reached.get(partition).copied().unwrap_or(0);
+                    let end = epoch.and_then(|epoch| ends(epoch, partition.partition));
+                    let to = end.map_or(*watermark, |end| end.min(*watermark));
+                    if after < to {
+                        let key = epoch.map_or_else(
+                            || in_effect.stream(*partition),
+                            |epoch| partition.at(epoch),
+                        );
+                        return Ok(Some(Next { partition: *partition, key, after, to }));
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
     /// Applies what was parked when it was passed and is not any more, in the order of sequence numbers.
     async fn redriven(
         &mut self,
@@ -201,8 +243,9 @@ impl GroupReplay {
             .copied()
             .collect();
         for (key, sequence) in &redriven {
-            for entry in self.page(in_effect, *key, sequence - 1, *sequence).await? {
-                self.apply(txn, *key, &entry).await?;
+            let stream = in_effect.stream(*key);
+            for (sequence, event) in self.source.page(stream, sequence - 1, *sequence).await? {
+                self.apply(txn, stream, sequence, event).await?;
             }
             self.skipped.remove(&(*key, *sequence));
         }
@@ -211,7 +254,7 @@ impl GroupReplay {
 
     /// Applies what took effect ahead of the watermarks.
     async fn apply_ahead(
-        &self,
+        &mut self,
         txn: &DatabaseTransaction,
         in_effect: &InEffect,
     ) -> Result<u64, RebuildError> {
@@ -220,12 +263,11 @@ impl GroupReplay {
             let mut after = in_effect.watermarks.get(key).copied().unwrap_or(0);
             let last = ahead.last().copied().unwrap_or(0);
             while after < last {
-                for entry in self.page(in_effect, *key, after, last).await? {
-                    after = entry.sequence;
-                    if ahead.contains(&entry.sequence)
-                        && !in_effect.parked.contains(&(*key, entry.sequence))
-                    {
-                        self.apply(txn, *key, &entry).await?;
+                let stream = in_effect.stream(*key);
+                for (sequence, event) in self.source.page(stream, after, last).await? {
+                    after = sequence;
+                    if ahead.contains(&sequence) && !in_effect.parked.contains(&(*key, sequence)) {
+                        self.apply(txn, stream, sequence, event).await?;
                         applied += 1;
                     }
                 }
@@ -234,29 +276,26 @@ impl GroupReplay {
         Ok(applied)
     }
 
-    async fn page(
-        &self,
-        in_effect: &InEffect,
-        key: StreamKey,
-        after: u64,
-        to: u64,
-    ) -> Result<Vec<Entry>, RebuildError> {
-        let epoch = in_effect.epochs.get(&key).copied().unwrap_or(FIRST_EPOCH);
-        source::page(&self.redis, key.at(epoch), after, to, PAGE).await
-    }
-
     async fn apply(
         &self,
         txn: &DatabaseTransaction,
         key: StreamKey,
-        entry: &Entry,
+        sequence: u64,
+        event: Result<RecordedEvent, EntryError>,
     ) -> Result<(), RebuildError> {
-        let event = entry.decode(key).map_err(|error| RebuildError::Unreadable {
+        let event = event.map_err(|error| RebuildError::Unreadable {
             stream: key.to_string(),
-            sequence: entry.sequence,
+            sequence,
             source: Box::new(error),
         })?;
         apply(&event, self.projection.apply(txn, &event)).await
+    }
+}
+
+impl InEffect {
+    /// The stream in which a partition is read now.
+    fn stream(&self, partition: StreamKey) -> StreamKey {
+        partition.at(self.epochs.get(&partition).copied().unwrap_or(FIRST_EPOCH))
     }
 }
 

@@ -158,13 +158,18 @@ impl Rebuild<'_> {
             Err(error) => return Err(error.into()),
         }
         let written = self.shadow.enter(work.txn()).await?;
-        loop {
-            let step = self.replay.step(work.txn(), Precision::Exact).await?;
-            self.done += step.applied;
-            if step.is_current {
-                break;
+        let rest = async {
+            loop {
+                let step = self.replay.step(work.txn(), Precision::Exact).await?;
+                self.done += step.applied;
+                if step.is_current {
+                    return Ok::<(), RebuildError>(());
+                }
             }
-            if started.elapsed() > EXCHANGE_LIMIT {
+        };
+        match tokio::time::timeout(EXCHANGE_LIMIT, rest).await {
+            Ok(rest) => rest?,
+            Err(_elapsed) => {
                 work.rollback().await?;
                 return Ok(None);
             }

@@ -13,7 +13,7 @@ use event_runtime::{
 };
 use sea_orm::{ConnectionTrait, Database, DatabaseTransaction, DbErr, raw_sql};
 use shared_schemas::Service;
-use test_kit::{TestDatabase, eventually};
+use test_kit::{TestDatabase, eventually, stream_key};
 use tokio::sync::watch;
 
 use crate::{
@@ -218,6 +218,26 @@ async fn a_projection_of_others_events_comes_to_the_same_rows_without_reading_it
         world.add_many(4, 2).await;
         eventually(LIMIT, || world.settled()).await;
     }
+    relay.stop().await;
+    tally.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_that_have_left_the_streams_are_replayed_from_their_producers_store() {
+    let world = World::new(2).await;
+    let (relay, tally) = (world.relay(), world.tally().await);
+    world.add_many(4, 20).await;
+    eventually(LIMIT, || world.settled()).await;
+    for partition in 0..2 {
+        let key = stream_key(Service::Post, partition);
+        let _: u64 = world.redis.command(&["XTRIM", &key, "MINID", "30-0"]).await.unwrap();
+    }
+    let spoil = "UPDATE tally SET total = -1; DELETE FROM tally_log WHERE id % 3 = 0";
+    world.db.execute_unprepared(spoil).await.unwrap();
+
+    assert_eq!(tally.runtime.rebuild(GROUP).await.unwrap().events, 80);
+    world.applied().await.unwrap();
+    assert_eq!(tally.runtime.audit(GROUP).await.unwrap().drift, []);
     relay.stop().await;
     tally.stop().await;
 }
