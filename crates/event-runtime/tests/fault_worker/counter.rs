@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use event_runtime::{Aggregate, ApplyError, Projection, RecordedEvent};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, raw_sql};
 use serde::{Deserialize, Serialize};
-use shared_schemas::{Event, Service};
+use shared_schemas::{Event, RawEvent, Service};
 
 /// The handler waits for the advisory lock of this number before it goes on.
 pub(crate) const LOCKED: i64 = 1_000;
@@ -34,6 +34,22 @@ impl Event for CounterEvent {
 
     fn is_public(&self) -> bool {
         matches!(self, Self::Added { .. })
+    }
+
+    /// Additions were called increases once: first by a number, then by a number of times a number.
+    fn upcast(event: RawEvent) -> RawEvent {
+        match event.event_type.as_str() {
+            "counter.increased.v1" => {
+                Self::upcast(event.renamed("counter.increased.v2").with("times", 1))
+            }
+            "counter.increased.v2" => {
+                let number = |field| event.data.get(field).and_then(serde_json::Value::as_i64);
+                let amount =
+                    number("by").zip(number("times")).and_then(|(by, times)| by.checked_mul(times));
+                event.renamed("counter.added.v1").with("amount", amount)
+            }
+            _ => event,
+        }
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Everything of a service that passes a filter, in pages of `limit`.
-async fn read(history: &History, filter: &Filter, limit: u16) -> Vec<RecordedEvent> {
+pub(crate) async fn read(history: &History, filter: &Filter, limit: u16) -> Vec<RecordedEvent> {
     let mut events = Vec::new();
     for head in history.heads().await.unwrap() {
         let mut after = 0;

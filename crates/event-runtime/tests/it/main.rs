@@ -27,4 +27,5 @@ mod store;
 mod totals;
 mod trim;
 mod trim_model;
+mod versions;
 mod world;
