@@ -65,6 +65,8 @@ CREATE TABLE relay_pause (
 -- The consumer's side: which generation its watermark counts in, and whether an operator stopped it.
 ALTER TABLE watermark
     ADD COLUMN stream_epoch integer NOT NULL DEFAULT 1,
+    -- The last event that took effect and that the producer has lost since; absent when its history is the producer's.
+    ADD COLUMN diverged_from bigint,
     ADD COLUMN is_paused boolean NOT NULL DEFAULT false,
     ADD COLUMN moved_at timestamptz NOT NULL DEFAULT now(),
     -- How many owners in a row were lost without a word since the watermark moved last: an event may have ended them.

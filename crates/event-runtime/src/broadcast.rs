@@ -254,10 +254,10 @@ impl Partition<'_> {
     ) -> Result<(), fred::error::Error> {
         let mut reader = Reader::new(redis, NAME, self.key, self.cursor, Some(through));
         while !reader.is_complete() && !shutdown.is_cancelled() {
-            for entry in reader.next().await? {
+            for entry in reader.next(COUNT).await? {
                 self.hear(&entry);
             }
-            reader.durable(self.cursor).await?;
+            reader.durable(self.cursor);
         }
         reader.close().await
     }

@@ -64,6 +64,8 @@ pub(crate) struct Ownership {
     pub(crate) epoch: i64,
     /// Everything up to here took effect before this owner came.
     pub(crate) watermark: u64,
+    /// The generation of the stream in which that counts.
+    pub(crate) stream_epoch: u32,
     /// What took effect ahead of it.
     pub(crate) inbox: Vec<u64>,
     /// How many owners in a row have ended without a word since the watermark moved last.
@@ -78,7 +80,7 @@ pub(crate) struct Leases {
     /// Not asked for before that moment, since working on it has just failed.
     resting: Mutex<HashMap<Subscription, Instant>>,
     /// How many partitions there are to share, by group.
-    partitions: HashMap<&'static str, usize>,
+    partitions: Mutex<HashMap<&'static str, usize>>,
 }
 
 /// A lease of this process, until it has been given back.
@@ -105,6 +107,7 @@ struct TakenRow {
 #[derive(FromQueryResult)]
 struct WatermarkRow {
     sequence: i64,
+    stream_epoch: i32,
     takeovers: i32,
 }
 
@@ -121,14 +124,27 @@ struct Renewed {
 }
 
 impl Leases {
-    /// The leases of a process with these groups, each with the number of its partitions.
-    pub(crate) fn new(db: DatabaseConnection, partitions: HashMap<&'static str, usize>) -> Self {
+    /// The leases of a process with these groups, of which no partitions are known yet.
+    pub(crate) fn new(
+        db: DatabaseConnection,
+        groups: impl IntoIterator<Item = &'static str>,
+    ) -> Self {
+        let partitions = Mutex::new(groups.into_iter().map(|group| (group, 0)).collect());
         #[expect(
             clippy::disallowed_methods,
             reason = "names this process; nothing is ordered by it"
         )]
         let owner = Uuid::new_v4();
         Self { db, owner, held: Mutex::default(), resting: Mutex::default(), partitions }
+    }
+
+    /// Takes note of another partition of a group.
+    pub(crate) fn share_one_more(&self, group: &'static str) {
+        *self.partitions().entry(group).or_insert(0) += 1;
+    }
+
+    fn partitions(&self) -> MutexGuard<'_, HashMap<&'static str, usize>> {
+        self.partitions.lock().expect("no holder of this lock panics")
     }
 
     /// Those that this process neither has nor has just failed at.
@@ -156,7 +172,7 @@ impl Leases {
     ) -> Result<Vec<Taken>, DbErr> {
         let owner = self.owner;
         let rows = wanted.iter().map(|Subscription { group, key }| {
-            let all = self.partitions.get(group).copied().unwrap_or(1);
+            let all = self.partitions().get(group).copied().unwrap_or(1);
             serde_json::json!({ "g": group, "s": key.service.as_str(), "p": key.partition, "n": all })
         });
         let rows = serde_json::Value::Array(rows.collect());
@@ -229,11 +245,13 @@ impl Leases {
             Postgres,
             "UPDATE watermark SET epoch = {epoch}, takeovers = takeovers + CASE WHEN {is_orphan} THEN 1 ELSE 0 END
                WHERE consumer_group = {group} AND service = {service} AND partition = {partition} AND epoch <= {epoch}
-               RETURNING sequence, takeovers"
+               RETURNING sequence, stream_epoch, takeovers"
         ))
         .one(&txn)
         .await?;
-        let Some(WatermarkRow { sequence, takeovers }) = entered else { return Ok(None) };
+        let Some(WatermarkRow { sequence, stream_epoch, takeovers }) = entered else {
+            return Ok(None);
+        };
         let inbox = InboxRow::find_by_statement(raw_sql!(
             Postgres,
             "WITH old AS (
@@ -249,6 +267,7 @@ impl Leases {
         Ok(Some(Ownership {
             epoch,
             watermark: unsigned(sequence),
+            stream_epoch: u32::try_from(stream_epoch).unwrap_or(0),
             inbox: inbox.into_iter().map(|row| unsigned(row.sequence)).collect(),
             orphaned: takeovers,
         }))
@@ -308,7 +327,7 @@ impl Leases {
     /// Says that this process is there; returns how many are, by group.
     async fn announce(&self) -> Result<Vec<Replicas>, DbErr> {
         let owner = self.owner;
-        let groups = serde_json::json!(self.partitions.keys().collect::<Vec<_>>());
+        let groups = serde_json::json!(self.partitions().keys().collect::<Vec<_>>());
         Replicas::find_by_statement(raw_sql!(
             Postgres,
             "WITH gone AS (DELETE FROM replica WHERE expires_at < now() - interval '1 minute'),
@@ -387,7 +406,7 @@ impl Leases {
     fn share(&self, live: &[Replicas]) {
         let held = self.held();
         for Replicas { consumer_group, live } in live {
-            let all = self.partitions.get(consumer_group.as_str()).copied().unwrap_or(0);
+            let all = self.partitions().get(consumer_group.as_str()).copied().unwrap_or(0);
             let part = all.div_ceil(usize::try_from(*live).unwrap_or(1).max(1));
             let mut mine: Vec<(&Subscription, &Held)> = held
                 .iter()

@@ -10,6 +10,7 @@ pub mod catch_up;
 pub mod clock;
 pub mod consumer;
 mod control;
+pub mod epoch;
 pub mod error;
 pub mod execute;
 pub mod history;

@@ -86,6 +86,15 @@ pub fn describe() {
         Unit::Seconds,
         "Age of the last audit, by projection."
     );
+    describe_gauge!(
+        "events_diverged",
+        "Partitions in which a group has applied events that their producer has lost, until it is rebuilt."
+    );
+    describe_counter!(
+        "events_catch_up_served_total",
+        "Stored events given to readers whose stream does not hold them."
+    );
+    describe_counter!("events_catch_up_read_total", "Stored events read in place of a stream.");
     describe_counter!("jobs_failed_total", "Jobs given up, by kind.");
 }
 
@@ -108,6 +117,27 @@ pub(crate) async fn observe_parked(store: &EventStore) -> Result<(), DbErr> {
     for Parked { consumer_group, events } in parked {
         #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
         gauge!("events_parked", "group" => consumer_group).set(events as f64);
+    }
+    Ok(())
+}
+
+#[derive(FromQueryResult)]
+struct Diverged {
+    consumer_group: String,
+    partitions: i64,
+}
+
+/// Publishes in how many partitions each group has seen events that their producer has lost.
+pub(crate) async fn observe_diverged(store: &EventStore) -> Result<(), DbErr> {
+    let diverged = Diverged::find_by_statement(raw_sql!(
+        Postgres,
+        "SELECT consumer_group, count(diverged_from) AS partitions FROM watermark GROUP BY consumer_group"
+    ))
+    .all(store.db())
+    .await?;
+    for Diverged { consumer_group, partitions } in diverged {
+        #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+        gauge!("events_diverged", "group" => consumer_group).set(partitions as f64);
     }
     Ok(())
 }

@@ -1,10 +1,14 @@
 //! The parts together: one relay, one consumer per group and partition, one worker per kind of job.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::Arc,
+    time::Duration,
+};
 
 use sea_orm::DbErr;
 use shared_schemas::{Event, Service};
-use tokio::sync::{Mutex, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
@@ -12,18 +16,21 @@ use crate::{
     ApplyError, EventStore, InlineProjection, JobWorker, Projection, Reactor, RuntimeError,
     audit::{self, AuditError, AuditReport, Auditor, Pace},
     catch_up::Server,
-    consumer::{Consumer, Handler, ProjectionHandler, ReactorHandler, acquire},
+    consumer::{
+        Handler, ProjectionHandler, ReactorHandler, acquire,
+        roster::{Parts, Roster},
+    },
     control::{Listener, Reporter},
     error::chain,
     job,
     lag::{self, Heads, LagError, LagReport},
-    lease::{Leases, Subscription},
+    layout::Watch,
+    lease::Leases,
     metrics,
     park::{self, Redriven},
     rebuild::{self, GroupProjection, OwnReadModel, Progress, RebuildError, Rebuilt, Replayable},
     redis,
     relay::{RedisServer, Relay},
-    stream::StreamKey,
     trim::{Retention, Trimmer},
 };
 
@@ -227,37 +234,34 @@ impl Runtime {
             tasks.spawn(reporter.run(shutdown.clone()));
         }
 
-        let partitions = usize::from(self.store.partitions());
-        let shared = self
-            .handlers
-            .iter()
-            .map(|handler| (handler.group(), handler.reads().len() * partitions));
-        let leases = Arc::new(Leases::new(self.store.db().clone(), shared.collect()));
+        let groups = self.handlers.iter().map(|handler| handler.group());
+        let leases = Arc::new(Leases::new(self.store.db().clone(), groups));
         let commands = Arc::new(redis::Shared::connect(&self.redis_url)?);
-        let mut consumers = Vec::new();
+        let mut roster = Roster::new(Parts {
+            store: self.store.clone(),
+            leases: Arc::clone(&leases),
+            commands: Arc::clone(&commands),
+            redis_url: self.redis_url.clone(),
+            tasks: tasks.clone(),
+        });
+        let mut layouts: HashMap<Service, Watch> = HashMap::new();
         for handler in &self.handlers {
-            let turn = Arc::new(Mutex::new(()));
+            let mut read = Vec::new();
             for service in handler.reads() {
-                for partition in 0..self.store.partitions() {
-                    consumers.push(Arc::new(Consumer {
-                        subscription: Subscription {
-                            group: handler.group(),
-                            key: StreamKey::new(*service, partition),
-                        },
-                        handler: Arc::clone(handler),
-                        store: self.store.clone(),
-                        leases: Arc::clone(&leases),
-                        commands: Arc::clone(&commands),
-                        redis_url: self.redis_url.clone(),
-                        turn: Arc::clone(&turn),
-                        tasks: tasks.clone(),
-                    }));
-                }
+                let layout = match layouts.entry(*service) {
+                    Entry::Occupied(known) => known.get().clone(),
+                    Entry::Vacant(unknown) => {
+                        let redis = redis::connect(&self.redis_url)?;
+                        let (layout, look) = Watch::new(*service, redis, shutdown.clone());
+                        tasks.spawn(look);
+                        unknown.insert(layout).clone()
+                    }
+                };
+                read.push(layout);
             }
+            roster.add(handler, read);
         }
-        let acquisition =
-            acquire::run(consumers, Arc::clone(&leases), tasks.clone(), shutdown.clone());
-        tasks.spawn(acquisition);
+        tasks.spawn(acquire::run(roster, Arc::clone(&leases), tasks.clone(), shutdown.clone()));
         for worker in &self.workers {
             tasks.spawn(job::work(self.store.clone(), Arc::clone(worker), shutdown.clone()));
         }
@@ -374,6 +378,9 @@ async fn observe(store: EventStore, shutdown: CancellationToken) {
         }
         if let Err(error) = audit::observe(&store).await {
             tracing::debug!(error = chain(&error), "audits were not looked up");
+        }
+        if let Err(error) = metrics::observe_diverged(&store).await {
+            tracing::debug!(error = chain(&error), "diverged groups were not counted");
         }
         tokio::select! {
             () = shutdown.cancelled() => (),

@@ -62,7 +62,7 @@ impl EventStore {
     /// A store on an open, migrated database, whose connections have the service's schema as their search path.
     ///
     /// `partitions` is for a new store; one that has events keeps the number it has, until
-    /// `epoch::repartition`.
+    /// [`epoch::repartition`](crate::epoch::repartition).
     ///
     /// # Errors
     ///

@@ -25,8 +25,8 @@ use crate::{
 /// How long to wait for an answer before asking again.
 const REPEAT: Duration = Duration::from_secs(1);
 
-/// Entries per read.
-const COUNT: u64 = 500;
+/// How many entries are let go at once.
+const SLICE: u64 = 250;
 
 /// Reads stored events of one partition from its producer, in order and without a hole.
 pub(crate) struct Reader {
@@ -40,6 +40,8 @@ pub(crate) struct Reader {
     cursor: u64,
     /// The last one that the caller will never ask for again.
     durable: u64,
+    /// The last one that Redis was told to forget.
+    forgotten: u64,
     /// The last request: when, and from where.
     asked: Option<(Instant, u64)>,
 }
@@ -61,6 +63,7 @@ impl Reader {
             run: new_run(),
             cursor: after,
             durable: after,
+            forgotten: after,
             asked: None,
         }
     }
@@ -75,19 +78,20 @@ impl Reader {
         self.through.is_some_and(|through| self.cursor >= through)
     }
 
-    /// The next entries, in order; none if nothing came for half a second.
+    /// The next entries, in order, at most `count`; none if nothing came for half a second.
     ///
     /// # Errors
     ///
     /// If Redis fails. The reader stands where it stood, and may be asked again.
-    pub(crate) async fn next(&mut self) -> Result<Vec<Entry>, Error> {
+    pub(crate) async fn next(&mut self, count: u64) -> Result<Vec<Entry>, Error> {
         if self.is_complete() {
             return Ok(Vec::new());
         }
+        self.forget().await?;
         self.ask().await?;
         let block = u64::try_from(BLOCK.as_millis()).unwrap_or(u64::MAX);
         let reply: Option<Value> = blocking(&self.redis)
-            .xread(Some(COUNT), Some(block), self.stream(), format!("{}-0", self.cursor))
+            .xread(Some(count), Some(block), self.stream(), format!("{}-0", self.cursor))
             .await?;
         let mut page = entries(reply);
         let Page { new, gap, .. } = Page::of(self.cursor, page.iter().map(|entry| entry.sequence));
@@ -107,16 +111,20 @@ impl Reader {
         Ok(page)
     }
 
-    /// Says that everything up to a sequence number needs no reading again, and lets Redis forget it.
-    ///
-    /// # Errors
-    ///
-    /// If Redis fails. It is forgotten with a later one then, or by itself.
-    pub(crate) async fn durable(&mut self, sequence: u64) -> Result<(), Error> {
+    /// Says that everything up to a sequence number needs no reading again; Redis forgets it with a later read.
+    pub(crate) fn durable(&mut self, sequence: u64) {
         self.durable = self.durable.max(sequence.min(self.cursor));
+    }
+
+    async fn forget(&mut self) -> Result<(), Error> {
+        if self.durable - self.forgotten < SLICE {
+            return Ok(());
+        }
         let keep_from = format!("{}-0", self.durable.saturating_add(1));
         let cap = (XCapKind::MinID, XCapTrim::Exact, keep_from, None);
-        once(&self.redis).xtrim(self.stream(), cap).await
+        let () = once(&self.redis).xtrim(self.stream(), cap).await?;
+        self.forgotten = self.durable;
+        Ok(())
     }
 
     /// Lets Redis forget the rest.
@@ -156,6 +164,7 @@ impl Reader {
         self.close().await?;
         self.run = new_run();
         self.durable = self.cursor;
+        self.forgotten = self.cursor;
         self.asked = None;
         Ok(())
     }

@@ -12,6 +12,9 @@ use crate::{
 /// What the streams of a replay are named after, in place of a consumer group.
 const NAME: &str = "replay";
 
+/// Events that are given at once, at most.
+const COUNT: u64 = 500;
+
 /// Why a replay could not go on.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
@@ -53,9 +56,9 @@ impl Replay {
     ///
     /// [`ReplayError`]
     pub async fn next(&mut self) -> Result<Option<Vec<RecordedEvent>>, ReplayError> {
-        self.reader.durable(self.reader.cursor()).await?;
+        self.reader.durable(self.reader.cursor());
         while !self.reader.is_complete() {
-            let entries = self.reader.next().await?;
+            let entries = self.reader.next(COUNT).await?;
             if entries.is_empty() {
                 continue;
             }

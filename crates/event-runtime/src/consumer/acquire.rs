@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::Consumer;
+use super::{Consumer, roster::Roster};
 use crate::{
     error::chain,
     lease::{Leases, Subscription},
@@ -16,14 +16,14 @@ const ASK: Duration = Duration::from_millis(50);
 
 /// Acquires the partitions of all consumers until told to stop.
 pub(crate) async fn run(
-    consumers: Vec<Arc<Consumer>>,
+    mut roster: Roster,
     leases: Arc<Leases>,
     tasks: TaskTracker,
     shutdown: CancellationToken,
 ) {
     let mut failures = 0;
     while !shutdown.is_cancelled() {
-        let pause = match acquire(&consumers, &leases, &tasks, &shutdown).await {
+        let pause = match acquire(roster.consumers(), &leases, &tasks, &shutdown).await {
             Ok(()) => {
                 failures = 0;
                 ASK

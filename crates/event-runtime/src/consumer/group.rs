@@ -101,12 +101,6 @@ impl Group {
         once(redis).xack(self.key.to_string(), self.name, ids).await
     }
 
-    /// The first entry of the stream; `None` while it is empty.
-    pub(super) async fn first(&self, redis: &Client) -> Result<Option<u64>, Error> {
-        let first: Vec<Value> = once(redis).xrange(self.key.to_string(), "-", "+", Some(1)).await?;
-        Ok(first.into_iter().next().and_then(Entry::parse).map(|entry| entry.sequence))
-    }
-
     pub(super) async fn custom<R: FromValue>(
         &self,
         redis: &Client,

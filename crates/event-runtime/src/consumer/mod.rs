@@ -11,10 +11,12 @@ mod catch_up;
 mod concurrency;
 mod error;
 mod fence;
+pub(crate) mod generation;
 mod group;
 mod lanes;
 mod owner;
 mod progress;
+pub(crate) mod roster;
 mod source;
 mod turn;
 
@@ -30,6 +32,7 @@ pub use self::concurrency::Concurrency;
 use crate::{
     ApplyError, EventStore, Projection, Reactor, RecordedEvent, UnitOfWork,
     error::panic_text,
+    layout::Watch,
     lease::{Leases, Subscription},
     redis,
 };
@@ -102,6 +105,8 @@ pub(crate) struct Consumer {
     pub(crate) handler: Arc<dyn Handler>,
     pub(crate) store: EventStore,
     pub(crate) leases: Arc<Leases>,
+    /// What the service that is read has announced.
+    pub(crate) layout: Watch,
     /// For what must not wait behind a blocking read.
     pub(crate) commands: Arc<redis::Shared>,
     /// Where a reader of its own connects to while it owns the partition.

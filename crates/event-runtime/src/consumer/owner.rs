@@ -32,12 +32,18 @@ pub(super) struct Owner<'a> {
     pub(super) epoch: i64,
     pub(super) stop: &'a CancellationToken,
     pub(super) progress: Progress,
+    /// The generation of the stream in which the watermark counts.
+    pub(super) stream_epoch: u32,
+    /// The producer does not know that generation.
+    pub(super) is_lost: bool,
     /// The watermark as the database has it.
     pub(super) persisted: u64,
     pub(super) has_parked: Arc<AtomicBool>,
     is_suspicious: bool,
     /// What came in place of the event after the watermark.
     gap: Option<Gap>,
+    /// The watermark after which nothing was delivered, although there is something.
+    undelivered: Option<u64>,
 }
 
 impl Consumer {
@@ -73,17 +79,20 @@ impl Consumer {
 
     async fn work(self: &Arc<Self>, taken: &Taken, ownership: Ownership, has_parked: bool) {
         let (group, key) = (self.subscription.group, self.subscription.key);
-        let Ownership { epoch, watermark, inbox, orphaned } = ownership;
+        let Ownership { epoch, watermark, stream_epoch, inbox, orphaned } = ownership;
         tracing::debug!(group, stream = %key, epoch, watermark, "partition taken");
         let mut owner = Owner {
             consumer: self,
             epoch,
             stop: &taken.lost,
             progress: Progress::load(watermark, inbox),
+            stream_epoch,
+            is_lost: false,
             persisted: watermark,
             has_parked: Arc::new(AtomicBool::new(has_parked)),
             is_suspicious: orphaned >= SUSPICIOUS,
             gap: None,
+            undelivered: None,
         };
         let reader = match Dedicated::connect(&self.redis_url) {
             Ok(reader) => reader,
@@ -118,9 +127,15 @@ impl Owner<'_> {
                 OwnerError::Gap(gap) => {
                     self.gap = Some(*gap);
                     counter!("events_stream_gap_detected_total").increment(1);
-                    tracing::warn!(group, stream = %key, error = chain(&error), "gap; waiting for the relay to fill it");
+                    tracing::warn!(group, stream = %key, error = chain(&error), "gap; the producer is asked for what is missing");
                 }
-                OwnerError::Undelivered { .. } => {
+                OwnerError::Undelivered { watermark, head } => {
+                    if self.undelivered.replace(*watermark) == Some(*watermark) {
+                        // Nor from the watermark: it was deleted, up to the end.
+                        let (expected, found) = (watermark + 1, head.saturating_add(1));
+                        self.gap = Some(Gap { expected, found });
+                        counter!("events_stream_gap_detected_total").increment(1);
+                    }
                     tracing::info!(group, stream = %key, error = chain(&error), "reading again from the watermark");
                 }
                 OwnerError::Redis(cause) if is_gone(cause) => {
@@ -152,9 +167,11 @@ impl Owner<'_> {
 
     /// From the watermark on, until the source is over, something fails, or the owner has to stop.
     async fn follow(&mut self, reader: &Dedicated) -> Result<(), OwnerError> {
+        let place = self.place().await?;
+        let gap = self.gap.take();
         let opened = tokio::select! {
             () = self.stop.cancelled() => return Ok(()),
-            opened = source::open(self.consumer, reader.client(), &self.progress, self.gap.take()) => opened?,
+            opened = source::open(self.consumer, place, reader.client(), &self.progress, gap) => opened?,
         };
         let mut lanes = self.lanes();
         if std::mem::take(&mut self.is_suspicious) && opened.in_doubt > self.progress.watermark() {

@@ -27,6 +27,16 @@ impl Progress {
         self.watermark
     }
 
+    /// The last that is done.
+    pub(crate) fn highest(&self) -> u64 {
+        self.ahead.last().copied().unwrap_or(self.watermark)
+    }
+
+    /// Those done ahead of the watermark, up to and including a number.
+    pub(crate) fn ahead_up_to(&self, end: u64) -> Vec<u64> {
+        self.ahead.iter().copied().take_while(|sequence| *sequence <= end).collect()
+    }
+
     /// How many are done ahead of the watermark.
     pub(crate) fn ahead(&self) -> usize {
         self.ahead.len()

@@ -7,18 +7,19 @@ use fred::clients::Client;
 use metrics::counter;
 
 use super::{
-    Consumer, catch_up,
+    Consumer,
+    catch_up::{self, Stored},
     error::OwnerError,
+    generation::{Nothing, Place},
     group::{Group, MEMBER},
     progress::Progress,
 };
-use crate::{redis, rules::Gap, stream::Entry};
+use crate::{layout::Watch, redis, rules::Gap, stream::Entry};
 
 /// What a read came to.
 pub(crate) enum Read {
     /// Entries in order, each once; empty when nothing came for a while.
     Entries(Vec<Entry>),
-    #[expect(dead_code, reason = "the live stream is never over")]
     /// There will be no more here: the owner finishes what it has in hand, and asks where to read on from its watermark.
     Over,
 }
@@ -32,6 +33,9 @@ pub(crate) trait Source: Send + Sync {
 
     /// These took effect, or are parked, for good; so did everything up to `watermark`. May run beside a read.
     async fn settle(&self, sequences: &[u64], watermark: u64) -> Result<(), OwnerError>;
+
+    /// Whether everything that the stream holds comes from here.
+    fn is_live(&self) -> bool;
 }
 
 /// A source that has been opened, and what was found on the way.
@@ -44,19 +48,30 @@ pub(super) struct Opened {
 /// Opens the source that has the event after the watermark. `gap` is what came last time in place of that event.
 pub(super) async fn open(
     consumer: &Consumer,
+    place: Place,
     reader: &Client,
     progress: &Progress,
     gap: Option<Gap>,
 ) -> Result<Opened, OwnerError> {
-    let group = Group { name: consumer.subscription.group, key: consumer.subscription.key };
+    let name = consumer.subscription.group;
     let watermark = progress.watermark();
+    let key = match place {
+        Place::Live(key) => key,
+        Place::Ended(key, through) => {
+            let source = Box::new(Stored::new(&Group { name, key }, reader, watermark, through));
+            return Ok(Opened { source, in_doubt: 0 });
+        }
+        Place::Nowhere => return Ok(Opened { source: Box::new(Nothing), in_doubt: 0 }),
+    };
+    let group = Group { name, key };
     group.position(reader, watermark).await?;
     let in_doubt = recover(&group, reader, progress).await?;
-    if let Some(source) = catch_up::open(consumer, &group, reader, watermark, gap).await? {
+    if let Some(source) = catch_up::open(&group, reader, watermark, gap).await? {
         return Ok(Opened { source, in_doubt });
     }
     let commands = Arc::clone(&consumer.commands);
-    let source = Box::new(Live { group, reader: reader.clone(), commands });
+    let layout = consumer.layout.clone();
+    let source = Box::new(Live { group, reader: reader.clone(), commands, layout });
     Ok(Opened { source, in_doubt })
 }
 
@@ -85,11 +100,16 @@ struct Live {
     /// Used by the read alone: it stalls every command behind it.
     reader: Client,
     commands: Arc<redis::Shared>,
+    layout: Watch,
 }
 
 #[async_trait]
 impl Source for Live {
     async fn read(&self, count: u64) -> Result<Read, OwnerError> {
+        // What follows in an ended generation may not be true.
+        if self.layout.get().is_none_or(|layout| layout.epoch() != self.group.key.epoch) {
+            return Ok(Read::Over);
+        }
         Ok(Read::Entries(self.group.read(&self.reader, MEMBER, count).await?))
     }
 
@@ -100,5 +120,9 @@ impl Source for Live {
         let missing = (sequences.len() as u64).saturating_sub(acknowledged);
         counter!("events_ack_missing_total").increment(missing);
         Ok(())
+    }
+
+    fn is_live(&self) -> bool {
+        true
     }
 }

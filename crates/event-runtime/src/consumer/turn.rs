@@ -125,9 +125,9 @@ impl Owner<'_> {
                     self.persisted = to?;
                 }
                 () = tokio::time::sleep(COMPACT), if may_compact && compacting.is_none() => (),
-                head = one(&mut observing) => self.observe(head?, &mut place, lanes)?,
+                head = one(&mut observing) => self.observe(head?, source, &mut place, lanes)?,
                 _ = observe.tick(), if observing.is_none() && !is_stopping => {
-                    let (commands, key) = (Arc::clone(&consumer.commands), consumer.subscription.key);
+                    let (commands, key) = (Arc::clone(&consumer.commands), consumer.subscription.key.at(self.stream_epoch));
                     observing = Some(Box::pin(async move {
                         let head = last_sequence(commands.client(), key).await;
                         Ok(commands.checked(head).await?)
@@ -180,8 +180,18 @@ impl Owner<'_> {
     }
 
     /// The figures of the partition; and whether reading still gives what there is.
-    fn observe(&self, head: u64, place: &mut Place, lanes: &Lanes) -> Result<(), OwnerError> {
+    fn observe(
+        &self,
+        head: u64,
+        source: &dyn Source,
+        place: &mut Place,
+        lanes: &Lanes,
+    ) -> Result<(), OwnerError> {
         let (subscription, watermark) = (self.consumer.subscription, self.progress.watermark());
+        // What the stream no longer holds, or does not hold yet, is still to be read.
+        let known =
+            self.consumer.layout.get().map_or(0, |layout| layout.head(subscription.key.partition));
+        let behind = head.max(known).saturating_sub(watermark);
         let labels = [
             ("group", subscription.group.to_owned()),
             ("service", subscription.key.service.as_str().to_owned()),
@@ -192,7 +202,7 @@ impl Owner<'_> {
             reason = "a gauge is a float; a lag of 2^52 is not exact"
         )]
         let figures = [
-            ("events_lag_events", head.saturating_sub(watermark) as f64),
+            ("events_lag_events", behind as f64),
             ("events_in_flight", place.in_flight as f64),
             ("events_lane_depth", lanes.waiting() as f64),
             ("events_inbox_depth", self.progress.ahead() as f64),
@@ -201,7 +211,7 @@ impl Owner<'_> {
             gauge!(name, &labels).set(value);
         }
         let is_idle = lanes.are_idle() && lanes.waiting() == 0 && place.read == watermark;
-        if !(place.is_quiet && is_idle && head > watermark) {
+        if !(source.is_live() && place.is_quiet && is_idle && head > watermark) {
             place.undelivered = None;
         } else if place.undelivered.replace(watermark) == Some(watermark) {
             // Twice: it was given to a connection that nobody reads any more.

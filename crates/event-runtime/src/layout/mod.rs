@@ -147,6 +147,11 @@ impl Layout {
         self.heads.get(&partition).copied().unwrap_or(0)
     }
 
+    /// All partitions that have ever been, in order.
+    pub(crate) fn head_partitions(&self) -> impl Iterator<Item = u16> {
+        self.heads.keys().copied()
+    }
+
     /// The whole history up to the heads, in the order in which it has to be read.
     pub fn history(&self) -> Vec<Stretch> {
         self.generations()

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use event_runtime::catch_up::{Replay, replay};
 use shared_schemas::Service;
-use test_kit::eventually;
+use test_kit::{eventually, stream_key};
 
 use crate::{
+    counter::GROUP,
     process::Worker,
     world::{LIMIT, World},
 };
@@ -100,5 +101,81 @@ async fn a_reader_whose_stream_is_lost_or_damaged_reads_on_from_where_it_was() {
     read(&mut replay, &mut sequences, |_| true).await;
 
     assert!(sequences.iter().copied().eq(1..=u64::from(EVENTS)), "{} events", sequences.len());
+    producer.stop().await;
+}
+
+/// F26: the group is new and the beginning of its stream is gone, and everybody dies over it.
+#[tokio::test]
+async fn a_group_that_begins_after_a_trim_applies_every_event_once_whoever_is_killed_over_it() {
+    let world = World::new(2).await;
+    world.add_at_once(6, 400).await;
+    let url = world.redis.url();
+    let producer = Worker::relay(&world, &url).await;
+    eventually(LIMIT, || world.published()).await;
+    world.trim(0, 1_190).await;
+    world.trim(1, 1_201).await;
+
+    let killed = Worker::tally(&world, &url).await;
+    eventually(LIMIT, || async { world.watermark(0).await.unwrap() > 200 }).await;
+    killed.kill().await;
+    assert!(world.watermark(0).await.unwrap() < 1_200, "killed too late to show anything");
+    let tally = Worker::tally(&world, &url).await;
+    producer.kill().await;
+    let producer = Worker::relay(&world, &url).await;
+    eventually(LIMIT, || world.applied()).await;
+
+    // From there on it is a group like any other.
+    world.add_at_once_after(6, 400, 10).await;
+    eventually(LIMIT, || world.applied()).await;
+    eventually(LIMIT, || async { world.pending(0).await.unwrap() == 0 }).await;
+    assert_eq!(world.number("SELECT count(*) FROM engagement.inbox").await.unwrap(), 0);
+    tally.terminate().await;
+    producer.terminate().await;
+}
+
+#[tokio::test]
+async fn what_is_deleted_from_the_middle_or_the_end_of_a_stream_is_read_from_the_store() {
+    let world = World::new(1).await;
+    let producer = world.relay();
+    let tally = world.tally().await;
+    world.add_many(2, 5).await;
+    eventually(LIMIT, || world.settled()).await;
+    tally.stop().await;
+    world.add_many(2, 10).await;
+    eventually(LIMIT, || world.published()).await;
+
+    let key = stream_key(Service::Post, 0);
+    let deleted = ["XDEL", &key, "15-0", "16-0", "22-0", "29-0", "30-0"];
+    let removed: i64 = world.redis.command(&deleted).await.unwrap();
+    assert_eq!(removed, 5);
+    let tally = world.tally().await;
+    eventually(LIMIT, || world.applied()).await;
+    assert_eq!(world.watermark(0).await.unwrap(), 30);
+    world.add_many(2, 1).await;
+    eventually(LIMIT, || world.applied()).await;
+    tally.stop().await;
+    producer.stop().await;
+}
+
+#[tokio::test]
+async fn a_group_that_was_away_while_its_stream_was_lost_and_begun_further_on_misses_nothing() {
+    let world = World::new(1).await;
+    let producer = world.relay();
+    let tally = world.tally().await;
+    world.add_many(3, 5).await;
+    eventually(LIMIT, || world.settled()).await;
+    tally.stop().await;
+    world.add_at_once_after(3, 5, 300).await;
+    eventually(LIMIT, || world.published()).await;
+    world.trim(0, 700).await;
+    let () = world
+        .redis
+        .command(&["XGROUP", "DESTROY", &stream_key(Service::Post, 0), GROUP])
+        .await
+        .unwrap();
+
+    let tally = world.tally().await;
+    eventually(LIMIT, || world.applied()).await;
+    tally.stop().await;
     producer.stop().await;
 }
