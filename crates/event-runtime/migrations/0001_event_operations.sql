@@ -81,6 +81,17 @@ CREATE TABLE inbox (
     CONSTRAINT inbox_pkey PRIMARY KEY (consumer_group, service, partition, sequence)
 ) WITH (autovacuum_vacuum_scale_factor = 0.01, fillfactor = 70);
 
+-- The readers of groups without order, by the number in their names.
+CREATE TABLE slot (
+    consumer_group text NOT NULL,
+    service text NOT NULL,
+    partition smallint NOT NULL,
+    number smallint NOT NULL,
+    owner uuid NOT NULL,
+    expires_at timestamptz NOT NULL,
+    CONSTRAINT slot_pkey PRIMARY KEY (consumer_group, service, partition, number)
+);
+
 -- Written and committed before a handler runs that may have ended whole processes; gone when it succeeds.
 CREATE TABLE attempt (
     consumer_group text NOT NULL,

@@ -70,6 +70,8 @@ pub(crate) struct Ownership {
     pub(crate) inbox: Vec<u64>,
     /// How many owners in a row have ended without a word since the watermark moved last.
     pub(crate) orphaned: i32,
+    /// The highest event whose last attempt ended without a word; 0 if there is none.
+    pub(crate) attempted: u64,
 }
 
 /// All leases of one process.
@@ -117,6 +119,11 @@ struct InboxRow {
 }
 
 #[derive(FromQueryResult)]
+struct AttemptRow {
+    sequence: i64,
+}
+
+#[derive(FromQueryResult)]
 struct Renewed {
     consumer_group: String,
     service: String,
@@ -145,6 +152,11 @@ impl Leases {
 
     fn partitions(&self) -> MutexGuard<'_, HashMap<&'static str, usize>> {
         self.partitions.lock().expect("no holder of this lock panics")
+    }
+
+    /// The name of this process.
+    pub(crate) fn owner(&self) -> Uuid {
+        self.owner
     }
 
     /// Those that this process neither has nor has just failed at.
@@ -262,6 +274,21 @@ impl Leases {
         ))
         .all(&txn)
         .await?;
+        // An owner that left in good order was not ended by the event that it had in hand.
+        let attempted = AttemptRow::find_by_statement(raw_sql!(
+            Postgres,
+            "WITH old AS (
+               DELETE FROM attempt WHERE consumer_group = {group} AND service = {service} AND partition = {partition}
+                 AND sequence <= {sequence}
+             ), kept AS (
+               UPDATE attempt SET attempts = attempts - CASE WHEN {is_orphan} THEN 0 ELSE 1 END
+                 WHERE consumer_group = {group} AND service = {service} AND partition = {partition}
+                   AND sequence > {sequence}
+                 RETURNING sequence)
+             SELECT coalesce(max(sequence), 0) AS sequence FROM kept"
+        ))
+        .one(&txn)
+        .await?;
         txn.commit().await?;
         let unsigned = |sequence| u64::try_from(sequence).unwrap_or(0);
         Ok(Some(Ownership {
@@ -270,6 +297,7 @@ impl Leases {
             stream_epoch: u32::try_from(stream_epoch).unwrap_or(0),
             inbox: inbox.into_iter().map(|row| unsigned(row.sequence)).collect(),
             orphaned: takeovers,
+            attempted: attempted.map_or(0, |row| unsigned(row.sequence)),
         }))
     }
 

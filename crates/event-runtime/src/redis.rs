@@ -209,10 +209,15 @@ pub(crate) fn blocking(client: &Client) -> WithOptions<Client> {
 /// A pause after the `failures`-th failure in a row: 100 ms doubled each time up to 5 s, half of it random.
 pub(crate) fn backoff(failures: u32) -> Duration {
     let ceiling = 100u64.saturating_mul(1 << failures.min(6)).min(5_000);
-    // Random bits without a generator of our own: the lower half of a fresh id.
+    Duration::from_millis(ceiling / 2) + Duration::from_millis(ceiling / 2).mul_f64(random())
+}
+
+/// A number from 0 to 1, any as likely as another.
+pub(crate) fn random() -> f64 {
+    // Random bits without a generator of our own: the first half of a fresh id's first 64 bits.
     #[expect(clippy::disallowed_methods, reason = "used for its random bits alone")]
-    let random = u64::from(uuid::Uuid::new_v4().as_fields().0);
-    Duration::from_millis(ceiling / 2 + random % (ceiling / 2))
+    let bits = uuid::Uuid::new_v4().as_fields().0;
+    f64::from(bits) / f64::from(u32::MAX)
 }
 
 #[cfg(test)]

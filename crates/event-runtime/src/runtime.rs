@@ -306,7 +306,7 @@ impl Runtime {
         aggregate: Option<Uuid>,
     ) -> Result<Redriven, OperatorError> {
         let handler = self.handler(group)?;
-        Ok(park::redrive(&self.store, &**handler, aggregate).await?)
+        Ok(park::redrive(&self.store, &**handler, aggregate, None).await?)
     }
 
     /// The names of the projections that can be rebuilt and audited: a category for a read model of the service's own

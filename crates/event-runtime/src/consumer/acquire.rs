@@ -21,9 +21,16 @@ pub(crate) async fn run(
     tasks: TaskTracker,
     shutdown: CancellationToken,
 ) {
+    let mut shared = 0;
     let mut failures = 0;
     while !shutdown.is_cancelled() {
-        let pause = match acquire(roster.consumers(), &leases, &tasks, &shutdown).await {
+        let consumers = roster.consumers();
+        // Those without an owner are read by everybody.
+        for consumer in consumers.iter().skip(shared).filter(|consumer| consumer.is_shared()) {
+            tasks.spawn(Arc::clone(consumer).share(shutdown.clone()));
+        }
+        shared = consumers.len();
+        let pause = match acquire(consumers, &leases, &tasks, &shutdown).await {
             Ok(()) => {
                 failures = 0;
                 ASK
@@ -49,7 +56,8 @@ async fn acquire(
     tasks: &TaskTracker,
     shutdown: &CancellationToken,
 ) -> Result<(), sea_orm::DbErr> {
-    let all: Vec<Subscription> = consumers.iter().map(|consumer| consumer.subscription).collect();
+    let owned = consumers.iter().filter(|consumer| !consumer.is_shared());
+    let all: Vec<Subscription> = owned.map(|consumer| consumer.subscription).collect();
     let wanted = leases.wanted(&all);
     if wanted.is_empty() {
         return Ok(());

@@ -2,10 +2,7 @@
 
 use std::{
     collections::HashSet,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -14,7 +11,7 @@ use sea_orm::DbErr;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{Consumer, error::OwnerError, fence, handle};
+use super::{Consumer, attempt, error::OwnerError, fence, handle, parked::Parked};
 use crate::{
     ApplyError, UnitOfWork,
     error::{chain, is_transient},
@@ -26,13 +23,18 @@ use crate::{
 /// How often a whole batch waits for the database before its events are tried one by one.
 const BATCH_TRIES: u32 = 3;
 
+/// How often an event that asks to be tried again is tried in its place, before it is parked until its time comes.
+const INLINE_TRIES: u32 = 3;
+
+/// The pause between those tries; no more, since the lane waits.
+const INLINE_PAUSE: Duration = Duration::from_millis(20);
+
 /// One line of transactions: what it needs to prove that it may write, and how it leaves word of what it wrote.
 pub(super) struct Lane {
     pub(super) index: usize,
     pub(super) epoch: i64,
     pub(super) mark: Mark,
-    /// Whether events of this group may be parked. Set by whoever parks; while it is not, nobody asks.
-    pub(super) has_parked: Arc<AtomicBool>,
+    pub(super) parked: Arc<Parked>,
     /// Each event is noted before its handler runs, since it may end the process.
     pub(super) is_careful: bool,
     /// The lease is lost or the process stops: no more waiting.
@@ -44,8 +46,10 @@ pub(super) struct Lane {
 pub(super) enum Mark {
     /// It moves the watermark, from here. For the only lane of a partition.
     Watermark(u64),
-    /// It writes into the inbox.
+    /// It writes into the inbox, in the owner's name.
     Inbox,
+    /// It writes into the inbox in nobody's name: there is no owner, and no order.
+    Shared,
 }
 
 /// A lane that came to the end of its batch, or had to stop.
@@ -106,7 +110,7 @@ impl Consumer {
                 break;
             }
             failures += 1;
-            if !self.wait(lane, failures, &error).await {
+            if !self.wait(lane, &error, failures, backoff(failures)).await {
                 return Ok(());
             }
         }
@@ -121,33 +125,56 @@ impl Consumer {
 
     /// Applies or parks one entry; `false` if the process stops before it could.
     async fn apply_one(&self, lane: &mut Lane, entry: &Entry) -> Result<bool, OwnerError> {
-        let mut failures = 0;
+        if lane.is_careful {
+            let attempts =
+                attempt::begin(self.store.db(), self.subscription, entry.sequence).await?;
+            if attempts > attempt::MOST {
+                let why = format!("{} attempts ended with the process", attempt::MOST);
+                let row = ParkedRow::new(self.subscription, entry, "crash_loop", &why);
+                self.park(lane, entry, "crash_loop", row).await?;
+                return Ok(true);
+            }
+        }
+        let (mut failures, mut tries) = (0, 0);
         loop {
             let error = match self.attempt(lane, std::slice::from_ref(entry)).await? {
                 Attempt::Committed => return Ok(true),
                 Attempt::Failed(error) => error,
             };
-            if let ApplyError::Reject { reason, source } = error {
-                self.park(lane, entry, reason, &chain(&*source)).await?;
+            let text = chain(&error);
+            let goes_on = if error.is_infrastructure() {
+                failures += 1;
+                self.wait(lane, &error, failures, backoff(failures)).await
+            } else if let ApplyError::Reject { reason, source } = error {
+                let row = ParkedRow::new(self.subscription, entry, reason, &chain(&*source));
+                self.park(lane, entry, reason, row).await?;
                 return Ok(true);
-            }
-            failures += 1;
-            if !self.wait(lane, failures, &error).await {
+            } else if tries < INLINE_TRIES {
+                tries += 1;
+                self.wait(lane, &error, tries, INLINE_PAUSE * tries).await
+            } else {
+                let row = ParkedRow::new(self.subscription, entry, "retry", &text)
+                    .retry_in(park::delay(1));
+                self.park(lane, entry, "retry", row).await?;
+                return Ok(true);
+            };
+            if !goes_on {
                 return Ok(false);
             }
         }
     }
 
-    /// Waits after a failure that is not the event's; `false` if the process stops meanwhile.
-    async fn wait(&self, lane: &Lane, failures: u32, error: &ApplyError) -> bool {
+    /// Waits after a failure; `false` if the process stops meanwhile.
+    async fn wait(&self, lane: &Lane, error: &ApplyError, failures: u32, pause: Duration) -> bool {
         let group = self.subscription.group;
-        counter!("events_retries_total", "group" => group).increment(1);
+        let class = if error.is_infrastructure() { "infrastructure" } else { "handler" };
+        counter!("events_retries_total", "group" => group, "class" => class).increment(1);
         if failures == 1 {
-            tracing::warn!(group, stream = %self.subscription.key, error = chain(error), "events wait");
+            tracing::warn!(group, stream = %self.subscription.key, class, error = chain(error), "events wait");
         }
         tokio::select! {
             () = lane.stop.cancelled() => false,
-            () = tokio::time::sleep(backoff(failures)) => true,
+            () = tokio::time::sleep(pause) => true,
         }
     }
 
@@ -156,7 +183,7 @@ impl Consumer {
         let Some(last) = entries.last() else { return Ok(Attempt::Committed) };
         let turn = match lane.mark {
             Mark::Watermark(_) => Some(self.turn.lock().await),
-            Mark::Inbox => None,
+            Mark::Inbox | Mark::Shared => None,
         };
         let started = Instant::now();
         let work = match self.store.begin().await {
@@ -223,9 +250,16 @@ impl Consumer {
                         group = self.subscription.group, stream = %self.subscription.key, sequence = entry.sequence,
                         error = chain(&error), "entry parked"
                     );
-                    blocked.extend(entry.aggregate().map(|(_, aggregate)| aggregate));
+                    if !matches!(lane.mark, Mark::Shared) {
+                        blocked.extend(entry.aggregate().map(|(_, aggregate)| aggregate));
+                    }
                     outcome.parked.push("undecodable");
                 }
+            }
+        }
+        if lane.is_careful {
+            for entry in entries {
+                attempt::end(work.txn(), self.subscription, entry.sequence).await?;
             }
         }
         Ok(outcome)
@@ -247,11 +281,19 @@ impl Consumer {
                     return Err(BatchError::Fenced);
                 }
             }
-            Mark::Inbox => {
+            Mark::Inbox | Mark::Shared => {
                 let all: Vec<u64> = entries.iter().map(|entry| entry.sequence).collect();
-                let noted = fence::note(work.txn(), self.subscription, lane.epoch, &all).await?;
-                let Some(noted) = noted else { return Err(BatchError::Fenced) };
+                let (txn, subscription) = (work.txn(), self.subscription);
+                let noted = if let Mark::Shared = lane.mark {
+                    fence::note_shared(txn, subscription, &all).await?
+                } else {
+                    let noted = fence::note(txn, subscription, lane.epoch, &all).await?;
+                    noted.ok_or(BatchError::Fenced)?
+                };
                 if noted.len() < all.len() {
+                    let duplicates = (all.len() - noted.len()) as u64;
+                    counter!("events_handled_total", "outcome" => "duplicate")
+                        .increment(duplicates);
                     known.extend(all);
                     for sequence in noted {
                         known.remove(&sequence);
@@ -269,7 +311,8 @@ impl Consumer {
         lane: &Lane,
         entries: &[Entry],
     ) -> Result<HashSet<Uuid>, BatchError> {
-        if !lane.has_parked.load(Ordering::Acquire) {
+        // Without order nothing waits behind anything.
+        if !lane.parked.any() || matches!(lane.mark, Mark::Shared) {
             return Ok(HashSet::new());
         }
         let here: Vec<Uuid> =
@@ -283,26 +326,31 @@ impl Consumer {
         lane: &mut Lane,
         entry: &Entry,
         reason: &'static str,
-        error: &str,
+        row: ParkedRow,
     ) -> Result<(), OwnerError> {
         let work = self.store.begin().await?;
         let entries = std::slice::from_ref(entry);
         match self.mark(&work, lane, entries, entry.sequence).await {
-            Ok(_) => (),
+            Ok(is_new) if is_new(entry.sequence) => (),
+            // Another reader has come to an end with it meanwhile.
+            Ok(_) => return Ok(()),
             Err(BatchError::Fenced) => return Err(OwnerError::Fenced),
             Err(BatchError::Apply(error)) => {
                 return Err(OwnerError::Storage(DbErr::Custom(chain(&error))));
             }
         }
-        park::insert(&work, &ParkedRow::new(self.subscription, entry, reason, error)).await?;
+        park::insert(&work, &row).await?;
+        if lane.is_careful {
+            attempt::end(work.txn(), self.subscription, entry.sequence).await?;
+        }
         work.commit().await?;
         if let Mark::Watermark(at) = &mut lane.mark {
             *at = entry.sequence;
         }
         self.count(lane, &Outcome { applied: Vec::new(), parked: vec![reason] });
         tracing::error!(
-            group = self.subscription.group, stream = %self.subscription.key, sequence = entry.sequence, reason, error,
-            "event parked"
+            group = self.subscription.group, stream = %self.subscription.key, sequence = entry.sequence, reason,
+            error = row.error(), "event parked"
         );
         Ok(())
     }
@@ -320,7 +368,7 @@ impl Consumer {
             return;
         }
         // Before the next batch of this lane asks.
-        lane.has_parked.store(true, Ordering::Release);
+        lane.parked.note();
         counter!("events_handled_total", "outcome" => "parked").increment(parked.len() as u64);
         for reason in parked {
             counter!("events_parked_total", "group" => group, "reason" => *reason).increment(1);

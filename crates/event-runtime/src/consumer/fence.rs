@@ -14,6 +14,16 @@ struct Noted {
     noted: String,
 }
 
+#[derive(FromQueryResult)]
+struct InboxRow {
+    sequence: i64,
+}
+
+#[derive(FromQueryResult)]
+struct WatermarkRow {
+    sequence: i64,
+}
+
 /// Moves the watermark from where this owner left it, under this owner's epoch; `false` if it may not. If the process is
 /// stopped after this, the database ends the transaction in time for the next owner.
 pub(super) async fn move_watermark(
@@ -95,6 +105,77 @@ pub(super) async fn compact(
         ))
         .await?;
     Ok(moved.is_some())
+}
+
+/// Writes numbers into the inbox in nobody's name: whoever does it first applies them. Returns those that took effect
+/// neither before nor beside this.
+pub(super) async fn note_shared(
+    connection: &impl ConnectionTrait,
+    Subscription { group, key }: Subscription,
+    sequences: &[u64],
+) -> Result<Vec<u64>, DbErr> {
+    let (service, partition) = (key.service.as_str(), to_smallint(key.partition));
+    let numbers = list(sequences);
+    // Waits for a transaction that has one of them in hand.
+    let noted = InboxRow::find_by_statement(raw_sql!(
+        Postgres,
+        "INSERT INTO inbox (consumer_group, service, partition, sequence)
+           SELECT {group}, {service}, {partition}, number::bigint FROM string_to_table({numbers}, ',') AS number
+           ON CONFLICT ON CONSTRAINT inbox_pkey DO NOTHING
+           RETURNING sequence"
+    ))
+    .all(connection)
+    .await?;
+    // After it and not with it: a number whose row has been compacted away could be written again, and then the watermark
+    // that went over it is there to be seen. For share of the key, so that a rebuild waits for this transaction.
+    let watermark = WatermarkRow::find_by_statement(raw_sql!(
+        Postgres,
+        "SELECT sequence, set_config('idle_in_transaction_session_timeout', {IDLE_TIMEOUT}, true) AS timeout
+           FROM watermark
+           WHERE consumer_group = {group} AND service = {service} AND partition = {partition} FOR KEY SHARE"
+    ))
+    .one(connection)
+    .await?;
+    let watermark = watermark.map_or(0, |row| row.sequence);
+    let new = noted.into_iter().filter(|row| row.sequence > watermark);
+    Ok(new.filter_map(|row| u64::try_from(row.sequence).ok()).collect())
+}
+
+/// Moves the watermark over what is in the inbox without a hole, and empties the inbox up to there, unless somebody else is
+/// doing it. Returns where the watermark is.
+pub(super) async fn compact_shared(
+    connection: &impl ConnectionTrait,
+    Subscription { group, key }: Subscription,
+) -> Result<Option<u64>, DbErr> {
+    let (service, partition) = (key.service.as_str(), to_smallint(key.partition));
+    let moved = WatermarkRow::find_by_statement(raw_sql!(
+        Postgres,
+        "WITH place AS (
+           SELECT sequence FROM watermark
+             WHERE consumer_group = {group} AND service = {service} AND partition = {partition}
+             FOR NO KEY UPDATE SKIP LOCKED
+         ), run AS (
+           SELECT i.sequence, i.sequence - row_number() OVER (ORDER BY i.sequence) AS base
+             FROM inbox i, place
+             WHERE i.consumer_group = {group} AND i.service = {service} AND i.partition = {partition}
+               AND i.sequence > place.sequence
+             ORDER BY i.sequence LIMIT 10000
+         ), reached AS (
+           SELECT max(run.sequence) AS sequence FROM run, place WHERE run.base = place.sequence
+         ), moved AS (
+           UPDATE watermark w SET sequence = reached.sequence, moved_at = now(), takeovers = 0 FROM reached
+             WHERE w.consumer_group = {group} AND w.service = {service} AND w.partition = {partition}
+               AND reached.sequence IS NOT NULL
+             RETURNING w.sequence
+         ), emptied AS (
+           DELETE FROM inbox WHERE consumer_group = {group} AND service = {service} AND partition = {partition}
+             AND sequence <= (SELECT sequence FROM moved))
+         SELECT coalesce(moved.sequence, place.sequence) AS sequence
+           FROM place LEFT JOIN moved ON true"
+    ))
+    .one(connection)
+    .await?;
+    Ok(moved.and_then(|row| u64::try_from(row.sequence).ok()))
 }
 
 fn list(sequences: &[u64]) -> String {

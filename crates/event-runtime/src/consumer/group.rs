@@ -1,5 +1,7 @@
 //! The consumer group in Redis: created, positioned, read and acknowledged, always at the watermark that PostgreSQL knows.
 
+use std::time::Duration;
+
 use fred::{
     clients::Client,
     error::Error,
@@ -19,9 +21,24 @@ pub(super) const MEMBER: &str = "owner";
 /// Entries per page of a list of what is pending.
 const PAGE: &str = "1000";
 
+/// Entries that are claimed at once.
+const CLAIM: &str = "64";
+
+/// Where a round of claims begins, and what comes after its end.
+pub(super) const BEGIN: &str = "0-0";
+
 /// A delivered entry that was not acknowledged.
 pub(super) struct Pending {
     pub(super) sequence: u64,
+    /// How often it was delivered, by the last time the group was positioned.
+    pub(super) deliveries: u64,
+}
+
+/// One page of claimed entries.
+pub(super) struct Claimed {
+    pub(super) next: String,
+    pub(super) entries: Vec<Entry>,
+    pub(super) lost: usize,
 }
 
 #[derive(Clone)]
@@ -88,6 +105,61 @@ impl Group {
         Ok(entries(reply))
     }
 
+    /// Entries that were delivered to others and have been idle for so long, now this member's: one page from `cursor`, and
+    /// the cursor of the next one, `0-0` after the last. A page may be empty although others are not.
+    pub(super) async fn claim(
+        &self,
+        redis: &Client,
+        member: &str,
+        idle: Duration,
+        cursor: &str,
+    ) -> Result<Claimed, Error> {
+        let (key, idle) = (self.key.to_string(), idle.as_millis().to_string());
+        let claim = vec![&key, self.name, member, &idle, cursor, "COUNT", CLAIM];
+        let reply: Vec<Value> = self.custom(redis, "XAUTOCLAIM", claim).await?;
+        let mut reply = reply.into_iter();
+        let next = reply.next().and_then(Value::into_string).unwrap_or_else(|| BEGIN.to_owned());
+        let entries = match reply.next() {
+            Some(Value::Array(entries)) => entries.into_iter().filter_map(Entry::parse).collect(),
+            _ => Vec::new(),
+        };
+        // Those that left the stream while they were pending: Redis has dropped them from its list.
+        let lost = match reply.next() {
+            Some(Value::Array(ids)) => ids.len(),
+            _ => 0,
+        };
+        Ok(Claimed { next, entries, lost })
+    }
+
+    /// Says that a member is still at work on these, so that nobody else claims them.
+    pub(super) async fn beat(
+        &self,
+        redis: &Client,
+        member: &str,
+        sequences: &[u64],
+    ) -> Result<(), Error> {
+        let key = self.key.to_string();
+        let ids: Vec<String> = sequences.iter().map(|sequence| format!("{sequence}-0")).collect();
+        let mut beat = vec![key.as_str(), self.name, member, "0"];
+        beat.extend(ids.iter().map(String::as_str));
+        beat.push("JUSTID");
+        self.custom::<Value>(redis, "XCLAIM", beat).await?;
+        Ok(())
+    }
+
+    /// Entries of the stream from one number to another, at most 1 000, whoever has them.
+    pub(super) async fn range(
+        &self,
+        redis: &Client,
+        from: u64,
+        to: u64,
+    ) -> Result<Vec<Entry>, Error> {
+        let (from, to) = (format!("{from}-0"), format!("{to}-0"));
+        let entries: Vec<Value> =
+            once(redis).xrange(self.key.to_string(), from, to, Some(1_000)).await?;
+        Ok(entries.into_iter().filter_map(Entry::parse).collect())
+    }
+
     /// Acknowledges entries; returns how many of them were pending.
     pub(super) async fn acknowledge(
         &self,
@@ -116,8 +188,10 @@ impl Group {
 /// One `[id, member, idle, deliveries]` of `XPENDING`.
 fn pending(value: Value) -> Option<Pending> {
     let Value::Array(fields) = value else { return None };
-    let id = fields.into_iter().next()?.into_string()?;
-    Some(Pending { sequence: sequence_of(&id)? })
+    let mut fields = fields.into_iter();
+    let id = fields.next()?.into_string()?;
+    let deliveries = fields.nth(2).and_then(|count| count.as_u64()).unwrap_or(0);
+    Some(Pending { sequence: sequence_of(&id)?, deliveries })
 }
 
 /// Whether the group or its stream is gone, which fred reports as an unknown error with Redis's own words.

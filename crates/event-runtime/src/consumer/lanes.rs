@@ -4,6 +4,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use tokio::task::JoinHandle;
+use uuid::Uuid;
 
 use super::{
     Consumer,
@@ -48,10 +49,8 @@ impl Lanes {
 
     /// Queues an entry behind the others of its aggregate. Those of no aggregate share the first lane.
     pub(super) fn push(&mut self, entry: Entry) {
-        let id = entry.aggregate().map_or(0, |(_, id)| id.as_u128());
-        // The lower bits decided on the partition.
-        let lane = usize::try_from((id >> 64 ^ id >> 16) % self.slots.len().max(1) as u128);
-        if let Some(slot) = self.slots.get_mut(lane.unwrap_or(0)) {
+        let lane = entry.aggregate().map_or(0, |(_, id)| lane_of(id, self.slots.len()));
+        if let Some(slot) = self.slots.get_mut(lane) {
             slot.waiting.push_back(entry);
         }
     }
@@ -116,5 +115,31 @@ impl Lanes {
 
     pub(super) fn waiting(&self) -> usize {
         self.slots.iter().map(|slot| slot.waiting.len()).sum()
+    }
+}
+
+/// The lane of an aggregate. All its bits count, since the lower ones decided on the partition.
+fn lane_of(id: Uuid, lanes: usize) -> usize {
+    let (high, low) = id.as_u64_pair();
+    // Fibonacci hashing: the upper half of the product depends on every bit below.
+    let mixed = (high.rotate_left(32) ^ low).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+    usize::try_from(mixed).unwrap_or(0) % lanes.max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_aggregates_of_one_partition_are_spread_over_all_lanes() {
+        for lanes in 1..=16_usize {
+            let mut count = vec![0; lanes];
+            // Every fourth: one partition of four.
+            for number in (0..4_000_u128).step_by(4) {
+                count[lane_of(Uuid::from_u128(number), lanes)] += 1;
+            }
+            let fair = 1_000 / lanes;
+            assert!(count.iter().all(|count| *count > fair / 2), "{lanes} lanes: {count:?}");
+        }
     }
 }

@@ -6,6 +6,7 @@
 //! redelivers and however late.
 
 pub(crate) mod acquire;
+mod attempt;
 mod batch;
 mod catch_up;
 mod concurrency;
@@ -15,8 +16,11 @@ pub(crate) mod generation;
 mod group;
 mod lanes;
 mod owner;
+mod parked;
 mod progress;
 pub(crate) mod roster;
+mod shared;
+mod slots;
 mod source;
 mod turn;
 
@@ -115,4 +119,11 @@ pub(crate) struct Consumer {
     /// time avoids deadlocks inside a process, and those between processes are retried.
     pub(crate) turn: Arc<Mutex<()>>,
     pub(crate) tasks: TaskTracker,
+}
+
+impl Consumer {
+    /// Whether it is read without an owner.
+    fn is_shared(&self) -> bool {
+        matches!(self.handler.concurrency(), Concurrency::Shared(_))
+    }
 }

@@ -1,6 +1,6 @@
 //! The life of an owner: enter, find the place, then read, apply and acknowledge side by side, and leave.
 
-use std::sync::{Arc, atomic::AtomicBool};
+use std::sync::Arc;
 
 use metrics::counter;
 use sea_orm::DbErr;
@@ -12,6 +12,7 @@ use super::{
     error::OwnerError,
     group::is_gone,
     lanes::Lanes,
+    parked::Parked,
     progress::Progress,
     source,
 };
@@ -38,8 +39,12 @@ pub(super) struct Owner<'a> {
     pub(super) is_lost: bool,
     /// The watermark as the database has it.
     pub(super) persisted: u64,
-    pub(super) has_parked: Arc<AtomicBool>,
+    /// Former lanes left rows in the inbox, which must go when the watermark has passed them.
+    pub(super) has_inbox: bool,
+    pub(super) parked: Arc<Parked>,
     is_suspicious: bool,
+    /// An event up to here may have ended its owner.
+    attempted: u64,
     /// What came in place of the event after the watermark.
     gap: Option<Gap>,
     /// The watermark after which nothing was delivered, although there is something.
@@ -79,18 +84,20 @@ impl Consumer {
 
     async fn work(self: &Arc<Self>, taken: &Taken, ownership: Ownership, has_parked: bool) {
         let (group, key) = (self.subscription.group, self.subscription.key);
-        let Ownership { epoch, watermark, stream_epoch, inbox, orphaned } = ownership;
+        let Ownership { epoch, watermark, stream_epoch, inbox, orphaned, attempted } = ownership;
         tracing::debug!(group, stream = %key, epoch, watermark, "partition taken");
         let mut owner = Owner {
             consumer: self,
             epoch,
             stop: &taken.lost,
+            has_inbox: !inbox.is_empty(),
             progress: Progress::load(watermark, inbox),
             stream_epoch,
             is_lost: false,
             persisted: watermark,
-            has_parked: Arc::new(AtomicBool::new(has_parked)),
-            is_suspicious: orphaned >= SUSPICIOUS,
+            parked: Arc::new(Parked::new(has_parked)),
+            is_suspicious: orphaned >= SUSPICIOUS || attempted > watermark,
+            attempted,
             gap: None,
             undelivered: None,
         };
@@ -174,13 +181,16 @@ impl Owner<'_> {
             opened = source::open(self.consumer, place, reader.client(), &self.progress, gap) => opened?,
         };
         let mut lanes = self.lanes();
-        if std::mem::take(&mut self.is_suspicious) && opened.in_doubt > self.progress.watermark() {
+        let doubtful = opened.in_doubt.max(self.attempted);
+        if self.is_suspicious && doubtful > self.progress.watermark() {
             tracing::warn!(
                 group = self.consumer.subscription.group, stream = %self.consumer.subscription.key,
-                until = opened.in_doubt, "owners were lost here; events are tried one by one"
+                until = doubtful, "owners were lost here; events are tried one by one"
             );
-            lanes.be_careful_until(opened.in_doubt);
+            lanes.be_careful_until(doubtful);
         }
+        // From now on what is in doubt was delivered to this owner.
+        self.is_suspicious &= !opened.source.is_live();
         let followed = self.turn(&*opened.source, &mut lanes).await;
         // What was begun is finished: its effects may be committed any moment, and belong to this owner.
         lanes.forget_waiting();
@@ -208,7 +218,7 @@ impl Owner<'_> {
             index: 0,
             epoch: self.epoch,
             mark,
-            has_parked: Arc::clone(&self.has_parked),
+            parked: Arc::clone(&self.parked),
             is_careful: false,
             stop: self.stop.clone(),
         };

@@ -7,16 +7,20 @@ use std::{
 
 use futures_util::future::BoxFuture;
 use metrics::{counter, gauge};
+use sea_orm::DbErr;
 
 use super::{
-    Concurrency,
+    Concurrency, Consumer,
     error::OwnerError,
     fence,
     lanes::Lanes,
     owner::Owner,
+    parked::Parked,
     source::{Read, Source},
 };
 use crate::{
+    error::chain,
+    park,
     relay::last_sequence,
     rules::{Gap, Page},
 };
@@ -30,6 +34,12 @@ const COUNT: usize = 512;
 
 /// How often an owner looks at the stream from outside.
 const OBSERVE: Duration = Duration::from_secs(1);
+
+/// How often an owner looks for parked events whose time has come, while there are any.
+pub(super) const RETRY: Duration = Duration::from_millis(200);
+
+/// How often it tries those that an older build did not understand.
+pub(super) const MEND: Duration = Duration::from_secs(30);
 
 /// How long the watermark may stay behind the inbox.
 const COMPACT: Duration = Duration::from_millis(100);
@@ -48,6 +58,22 @@ async fn one<T>(future: &mut Maybe<'_, T>) -> Result<T, OwnerError> {
     result
 }
 
+impl Consumer {
+    pub(super) async fn retry(&self, parked: &Parked, is_mending: bool) -> Result<(), DbErr> {
+        let (store, handler, subscription) = (&self.store, &*self.handler, self.subscription);
+        let turn = (handler.concurrency() == Concurrency::Serial).then_some(&*self.turn);
+        if is_mending {
+            park::mend(store, handler, subscription, turn).await?;
+        }
+        park::retry_due(store, handler, subscription, turn).await?;
+        let generation = parked.generation();
+        if !park::has_any(store.db(), subscription.group).await? {
+            parked.none_since(generation);
+        }
+        Ok(())
+    }
+}
+
 impl Owner<'_> {
     /// The loop: one read, one acknowledgement and one compaction at a time, and all lanes, each beside the others.
     pub(super) async fn turn(
@@ -64,6 +90,8 @@ impl Owner<'_> {
             Maybe<'_, u64>,
             Maybe<'_, u64>,
         ) = (None, None, None, None);
+        let mut retrying: Maybe<'_, ()> = None;
+        let (mut retry_at, mut mend_at) = (Instant::now(), Instant::now());
         let mut compacted = Instant::now();
         let mut observe = tokio::time::interval(OBSERVE);
         observe.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -85,12 +113,20 @@ impl Owner<'_> {
             }
             let ahead = self.progress.watermark() - self.persisted;
             // A lane that moves the watermark itself is in the way while it works.
-            let may_compact = ahead > 0
+            let may_compact = (ahead > 0 || self.has_inbox && self.progress.ahead() == 0)
                 && compacting.is_none()
                 && (concurrency != Concurrency::Serial || lanes.are_idle());
             let is_time = ahead >= COMPACT_SOON || is_stopping || compacted.elapsed() >= COMPACT;
             if may_compact && is_time {
                 compacting = Some(self.compact());
+            }
+            let now = Instant::now();
+            if retrying.is_none() && !is_stopping && self.parked.any() && now >= retry_at {
+                retrying = Some(self.retry(now >= mend_at));
+                retry_at = now + RETRY;
+                if now >= mend_at {
+                    mend_at = now + MEND;
+                }
             }
             let is_at_rest = lanes.are_idle()
                 && settling.is_none()
@@ -123,8 +159,11 @@ impl Owner<'_> {
                 to = one(&mut compacting) => {
                     compacted = Instant::now();
                     self.persisted = to?;
+                    self.has_inbox &= self.progress.ahead() > 0;
                 }
                 () = tokio::time::sleep(COMPACT), if may_compact && compacting.is_none() => (),
+                retried = one(&mut retrying) => retried?,
+                () = tokio::time::sleep_until(retry_at.into()), if retrying.is_none() && !is_stopping && self.parked.any() => (),
                 head = one(&mut observing) => self.observe(head?, source, &mut place, lanes)?,
                 _ = observe.tick(), if observing.is_none() && !is_stopping => {
                     let (commands, key) = (Arc::clone(&consumer.commands), consumer.subscription.key.at(self.stream_epoch));
@@ -176,6 +215,22 @@ impl Owner<'_> {
         Box::pin(async move {
             let is_mine = fence::compact(&db, subscription, epoch, from, to).await?;
             if is_mine { Ok(to) } else { Err(OwnerError::Fenced) }
+        })
+    }
+
+    /// Tries parked events again whose time has come. A failure here stops nobody else.
+    fn retry(&self, is_mending: bool) -> BoxFuture<'static, Result<(), OwnerError>> {
+        let (consumer, parked) = (Arc::clone(self.consumer), Arc::clone(&self.parked));
+        Box::pin(async move {
+            if let Err(error) = consumer.retry(&parked, is_mending).await {
+                tracing::warn!(
+                    group = consumer.subscription.group,
+                    error = chain(&error),
+                    "parked events not tried again"
+                );
+                tokio::time::sleep(OBSERVE).await;
+            }
+            Ok(())
         })
     }
 

@@ -234,6 +234,50 @@ async fn a_replica_that_stops_hands_over_at_once() {
     relay.stop().await;
 }
 
+/// A process that stops does not wait for its blocked read, and the next owner is there before a user notices.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partition_changes_hands_within_200_ms_when_its_owner_stops() {
+    let world = World::new(1).await;
+    let relay = world.relay();
+    let mut owner = world.tally().await;
+    world.add_many(2, 2).await;
+    eventually(LIMIT, || world.settled()).await;
+
+    let mut late = Vec::new();
+    for round in 1..8 {
+        let successor = world.tally().await;
+        let replicas = "SELECT count(*) FROM engagement.replica WHERE expires_at > now()";
+        eventually(LIMIT, || async { world.number(replicas).await.unwrap() == 2 }).await;
+        let epoch = world.number("SELECT epoch FROM engagement.watermark").await.unwrap();
+        // A hand-over is about ten statements; other programs on the machine are none of its business.
+        let yardstick = Instant::now();
+        for _ in 0..10 {
+            world.number(replicas).await.unwrap();
+        }
+        let limit = Duration::from_millis(200).max(yardstick.elapsed() * 2);
+
+        let stopping = Instant::now();
+        let watch = async {
+            let entered =
+                format!("SELECT count(*) FROM engagement.watermark WHERE epoch > {epoch}");
+            while world.number(&entered).await.unwrap() == 0 {
+                tokio::task::yield_now().await;
+            }
+            stopping.elapsed()
+        };
+        let (entered, _) = tokio::join!(watch, owner.stop());
+        if entered > limit {
+            late.push((entered, limit));
+        }
+        world.add(id(1), round).await;
+        eventually(LIMIT, || world.settled()).await;
+        owner = successor;
+    }
+    assert!(late.len() <= 3, "{late:?}");
+    owner.stop().await;
+    relay.stop().await;
+}
+
 /// All of it at once: writers, relays and owners are killed while the connections to Redis break.
 #[tokio::test]
 async fn effects_happen_once_and_in_order_while_processes_are_killed_at_random() {

@@ -15,7 +15,7 @@ use test_kit::{TestDatabase, TestRedis, stream_key};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
-use crate::counter::{self, Counter, CounterEvent, LOCKED, Tally};
+use crate::counter::{self, Counter, CounterEvent, LOCKED, Tally, Variant};
 
 /// Longer than any recovery that is promised; a test that waits this long has failed.
 pub(crate) const LIMIT: Duration = Duration::from_mins(1);
@@ -155,6 +155,13 @@ impl World {
     pub(crate) async fn tally_via(&self, redis_url: &str, database_url: &str) -> Node {
         let store = self.engagement(database_url).await;
         let builder = RuntimeBuilder::new(store, redis_url.to_owned()).projection(Tally);
+        Node::start(builder.build())
+    }
+
+    /// The projection of `engagement`, declared as `variant` says.
+    pub(crate) async fn tally_as(&self, variant: Variant) -> Node {
+        let store = self.engagement(&self.engagement_url).await;
+        let builder = RuntimeBuilder::new(store, self.redis.url()).projection(variant);
         Node::start(builder.build())
     }
 
