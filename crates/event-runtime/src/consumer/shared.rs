@@ -85,8 +85,7 @@ impl Consumer {
             let (began, stop) = (Instant::now(), shutdown.child_token());
             let pause = match Arc::clone(&self).share_once(&stop).await {
                 Ok(()) => Duration::ZERO,
-                Err(End::Slots) => ROUND,
-                Err(End::Paused) => ROUND,
+                Err(End::Slots | End::Paused) => ROUND,
                 Err(End::Failed(error)) => {
                     failures = if began.elapsed() > IDLE { 1 } else { failures + 1 };
                     self.report(&error, failures);
@@ -275,8 +274,8 @@ impl Share {
                 () = self.stop.cancelled() => return Ok(()),
                 () = tokio::time::sleep(ROUND) => (),
             }
-            let held = slots::hold(db, subscription, self.consumer.leases.owner(), count).await?;
-            if held != numbers {
+            let owner = self.consumer.leases.owner();
+            if slots::hold(db, subscription, owner, count).await? != numbers {
                 return Err(End::Slots);
             }
             let Some(at) = slots::place(db, subscription).await? else {

@@ -144,3 +144,74 @@ async fn a_job_whose_worker_died_is_done_by_another_when_its_claim_ends() {
     assert_eq!(state(&world, "claimed").await.1, 2);
     node.stop().await;
 }
+
+/// Works until the test lets go, and says with which attempt it did.
+#[derive(Clone)]
+struct Slow {
+    started: Arc<Mutex<Vec<i32>>>,
+    gate: Arc<tokio::sync::Semaphore>,
+    claim: Duration,
+}
+
+#[async_trait]
+impl JobWorker for Slow {
+    fn kind(&self) -> &'static str {
+        "errand"
+    }
+
+    fn claim(&self) -> Duration {
+        self.claim
+    }
+
+    async fn run(&self, job: &Job) -> JobOutcome {
+        self.started.lock().unwrap().push(job.attempts);
+        if job.attempts > 1 {
+            return JobOutcome::Done;
+        }
+        self.gate.acquire().await.unwrap().forget();
+        JobOutcome::Fail("too late".into())
+    }
+}
+
+async fn slow(world: &World, claim: Duration) -> (Slow, [Node; 2], EventStore) {
+    let gate = Arc::new(tokio::sync::Semaphore::new(0));
+    let slow = Slow { started: Arc::default(), gate, claim };
+    let store = world.engagement(&world.engagement_url).await;
+    let node = || async {
+        let store = world.engagement(&world.engagement_url).await;
+        Node::start(RuntimeBuilder::new(store, world.redis.url()).worker(slow.clone()).build())
+    };
+    let nodes = [node().await, node().await];
+    ask(&store, &["long"]).await;
+    eventually(LIMIT, || async { slow.started.lock().unwrap().len() == 1 }).await;
+    (slow, nodes, store)
+}
+
+#[tokio::test]
+async fn a_job_that_takes_longer_than_its_claim_is_not_taken_by_another_worker() {
+    let world = World::new(1).await;
+    let (slow, nodes, _) = slow(&world, Duration::from_secs(3)).await;
+    let started = std::time::Instant::now();
+    eventually(LIMIT, || async { started.elapsed() > Duration::from_secs(8) }).await;
+    assert_eq!(*slow.started.lock().unwrap(), [1]);
+    slow.gate.add_permits(1);
+    eventually(LIMIT, || async { state(&world, "long").await.0 == "failed" }).await;
+    for node in nodes {
+        node.stop().await;
+    }
+}
+
+/// It was asleep, say; what it comes to must not undo what the other one did.
+#[tokio::test]
+async fn a_worker_that_lost_its_job_does_not_decide_about_it_any_more() {
+    let world = World::new(1).await;
+    let (slow, nodes, _) = slow(&world, Duration::from_mins(1)).await;
+    let ended = "UPDATE job SET run_at = now() - interval '1 s' WHERE key = 'long'";
+    world.db.execute_unprepared(ended).await.unwrap();
+    eventually(LIMIT, || async { state(&world, "long").await.0 == "done" }).await;
+    slow.gate.add_permits(1);
+    for node in nodes {
+        node.stop().await;
+    }
+    assert_eq!(state(&world, "long").await, ("done".to_owned(), 2, String::new()));
+}

@@ -25,6 +25,7 @@ mod rebuild;
 mod redis_faults;
 mod relay;
 mod retry;
+mod shared;
 mod store;
 mod totals;
 mod trim;
