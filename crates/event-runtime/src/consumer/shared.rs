@@ -52,7 +52,7 @@ const COMPACT: Duration = Duration::from_millis(200);
 /// Deliveries after which an event is suspected of ending its readers.
 const SUSPICIOUS: u64 = 3;
 
-/// After how long without a move the watermark's next event is fetched, whoever was given it.
+/// After how long without a move the watermark's next event is fetched, if nobody has it.
 const STUCK: Duration = Duration::from_secs(10);
 
 /// Why the readers of a process begin again.
@@ -308,8 +308,8 @@ impl Share {
         .set(head.saturating_sub(watermark) as f64);
     }
 
-    /// Applies what comes after the watermark and is not in the inbox, whoever was given it: it may be nobody, when somebody
-    /// removed a reader by hand. The inbox knows what is done meanwhile.
+    /// Applies what comes after the watermark, is not in the inbox and was given to nobody: somebody removed a reader by hand.
+    /// The inbox knows what is done meanwhile.
     async fn fetch(&self, watermark: u64, head: u64) -> Result<(), End> {
         let (db, subscription) = (self.consumer.store.db(), self.consumer.subscription);
         let up_to = head.min(watermark.saturating_add(COUNT));
@@ -321,7 +321,16 @@ impl Share {
             let found = entries.first().map_or(head, |first| first.sequence);
             return self.catch_up(watermark, Some(Gap { expected: watermark + 1, found })).await;
         }
-        entries.retain(|entry| missing.contains(&entry.sequence));
+        // Somebody has those in hand, or will be claimed from.
+        let pending = self.group.pending_after(commands.client(), watermark).await;
+        let pending = commands.checked(pending).await?;
+        entries.retain(|entry| {
+            missing.contains(&entry.sequence)
+                && !pending.iter().any(|pending| pending.sequence == entry.sequence)
+        });
+        if entries.is_empty() {
+            return Ok(());
+        }
         tracing::info!(
             group = subscription.group,
             watermark,
