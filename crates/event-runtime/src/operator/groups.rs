@@ -39,7 +39,8 @@ impl Group {
     /// The stream that it reads, unless its producer is not one that this build knows.
     pub(super) fn stream(&self) -> Option<StreamKey> {
         let service: Service = self.service.parse().ok()?;
-        Some(StreamKey { service, partition: u16::try_from(self.partition).ok()? })
+        let key = StreamKey::new(service, u16::try_from(self.partition).ok()?);
+        Some(key.at(u32::try_from(self.stream_epoch).ok()?))
     }
 }
 

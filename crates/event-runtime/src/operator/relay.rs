@@ -32,6 +32,8 @@ pub struct Pause {
 /// How much of one partition is in its stream.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Published {
+    /// The stream.
+    pub key: String,
     /// From 0.
     pub partition: i16,
     /// The last sequence number that the store has given.
@@ -65,7 +67,7 @@ pub async fn status(site: &Site) -> Result<Relay, CommandError> {
     let published = |stream: streams::Stream| {
         let last = i64::try_from(stream.last).unwrap_or(i64::MAX);
         let behind = stream.head.saturating_sub(last);
-        Published { partition: stream.partition, head: stream.head, last, behind }
+        Published { key: stream.key, partition: stream.partition, head: stream.head, last, behind }
     };
     Ok(Relay {
         pause: paused(&site.db).await?,
@@ -170,9 +172,9 @@ pub async fn rebuild(
             "say why with `--reason`",
         ));
     }
-    let key = streams::key(site, partition).to_string();
+    let key = published.key.as_str();
     let arguments = json!({ "partition": partition, "key": key, "last": published.last });
     actions::record(&site.db, order, "relay rebuild", arguments).await?;
-    let _deleted: u64 = command(&site.redis, &key, "UNLINK", &[&key]).await?;
+    let _deleted: u64 = command(&site.redis, key, "UNLINK", &[key]).await?;
     Ok(Done::new(order, vec![published.clone()]))
 }

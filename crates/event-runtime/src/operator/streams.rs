@@ -18,6 +18,8 @@ pub struct Head {
     pub partition: i16,
     /// The last sequence number given; 0 when there is none.
     pub sequence: i64,
+    /// The present generation of the stream.
+    pub epoch: i32,
 }
 
 /// One stream in Redis.
@@ -64,7 +66,8 @@ pub struct StreamGroup {
 pub async fn heads(site: &Site) -> Result<Vec<Head>, DbErr> {
     Head::find_by_statement(raw_sql!(
         Postgres,
-        "SELECT partition, sequence FROM publication_head ORDER BY partition"
+        "SELECT partition, sequence, coalesce((SELECT max(epoch) FROM stream_epoch), 1) AS epoch
+           FROM publication_head ORDER BY partition"
     ))
     .all(&site.db)
     .await
@@ -84,7 +87,7 @@ pub async fn list(site: &Site) -> Result<Vec<Stream>, CommandError> {
 }
 
 async fn describe(site: &Site, head: Head) -> Result<Stream, CommandError> {
-    let key = key(site, head.partition);
+    let key = key(site, head);
     let mut stream = Stream {
         key: key.to_string(),
         partition: head.partition,
@@ -152,38 +155,36 @@ pub struct StreamEntry {
     pub metadata: serde_json::Value,
 }
 
-/// Entries of one partition after a place, oldest first, at most `limit`.
+/// Entries of a stream after a place, oldest first, at most `limit`.
 ///
 /// # Errors
 ///
 /// [`CommandError`] if Redis fails.
 pub async fn entries_after(
     site: &Site,
-    partition: i16,
+    stream: &Stream,
     after: u64,
     limit: u64,
 ) -> Result<Vec<StreamEntry>, CommandError> {
-    let key = key(site, partition).to_string();
     let from = format!("({after}-{}", u64::MAX);
-    let words = [key.as_str(), &from, "+", "COUNT", &limit.to_string()];
-    let entries: Vec<Value> = command(&site.redis, &key, "XRANGE", &words).await?;
-    Ok(entries.into_iter().map(|entry| read(partition, entry)).collect())
+    let words = [stream.key.as_str(), &from, "+", "COUNT", &limit.to_string()];
+    let entries: Vec<Value> = command(&site.redis, &stream.key, "XRANGE", &words).await?;
+    Ok(entries.into_iter().map(|entry| read(stream.partition, entry)).collect())
 }
 
-/// The last entries of one partition, oldest first, at most `limit`.
+/// The last entries of a stream, oldest first, at most `limit`.
 ///
 /// # Errors
 ///
 /// [`CommandError`] if Redis fails.
 pub async fn last_entries(
     site: &Site,
-    partition: i16,
+    stream: &Stream,
     limit: u64,
 ) -> Result<Vec<StreamEntry>, CommandError> {
-    let key = key(site, partition).to_string();
-    let words = [key.as_str(), "+", "-", "COUNT", &limit.to_string()];
-    let entries: Vec<Value> = command(&site.redis, &key, "XREVRANGE", &words).await?;
-    Ok(entries.into_iter().rev().map(|entry| read(partition, entry)).collect())
+    let words = [stream.key.as_str(), "+", "-", "COUNT", &limit.to_string()];
+    let entries: Vec<Value> = command(&site.redis, &stream.key, "XREVRANGE", &words).await?;
+    Ok(entries.into_iter().rev().map(|entry| read(stream.partition, entry)).collect())
 }
 
 fn read(partition: i16, value: Value) -> StreamEntry {
@@ -213,21 +214,21 @@ fn id_of(entry: &Value) -> String {
 }
 
 /// The key of a partition of this service, in its present generation.
-pub(super) fn key(site: &Site, partition: i16) -> StreamKey {
-    StreamKey { service: site.service, partition: u16::try_from(partition).unwrap_or(0) }
+fn key(site: &Site, head: Head) -> StreamKey {
+    let key = StreamKey::new(site.service, u16::try_from(head.partition).unwrap_or(0));
+    key.at(u32::try_from(head.epoch).unwrap_or(1))
 }
 
 /// Sequence number and event id of entries after a place, at most `limit`; an entry that no relay wrote has no event id.
 pub(super) async fn ids_after(
     site: &Site,
-    partition: i16,
+    stream: &Stream,
     after: u64,
     limit: u64,
 ) -> Result<Vec<(u64, Option<String>)>, CommandError> {
-    let key = key(site, partition).to_string();
     let from = format!("({after}-{}", u64::MAX);
-    let words = [key.as_str(), &from, "+", "COUNT", &limit.to_string()];
-    let entries: Vec<Value> = command(&site.redis, &key, "XRANGE", &words).await?;
+    let words = [stream.key.as_str(), &from, "+", "COUNT", &limit.to_string()];
+    let entries: Vec<Value> = command(&site.redis, &stream.key, "XRANGE", &words).await?;
     let id = |value: Value| {
         let raw = id_of(&value);
         let event = Entry::parse(value).and_then(|entry| entry.fields?.remove("i"));

@@ -130,7 +130,7 @@ async fn content(
 ) -> Result<i64, CommandError> {
     let (partition, mut after, mut compared) = (stream.partition, 0, 0);
     loop {
-        let entries = streams::ids_after(site, partition, after, PAGE).await?;
+        let entries = streams::ids_after(site, stream, after, PAGE).await?;
         let (Some((first, _)), Some((last, _))) = (entries.first(), entries.last()) else {
             return Ok(compared);
         };
