@@ -1,1 +1,5 @@
-fn main() {}
+//! `plctl`: the operator's tool.
+
+fn main() -> std::process::ExitCode {
+    plctl::main()
+}

@@ -1,1 +1,12 @@
+//! The program, run as an operator runs it, on real servers.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod configuration;
+mod groups;
+mod look;
+mod maintenance;
+mod members;
+mod parked;
+mod relay;
+mod verify;
+mod world;
