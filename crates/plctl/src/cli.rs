@@ -7,8 +7,8 @@ use shared_schemas::Service;
 
 use crate::exit::{Failure, Verdict};
 use crate::{
-    actions, bench, completions, consumers, doctor, events, gaps, groups, lag, lease, maintenance,
-    parked, pending, relay, schema, streams, top, verify,
+    actions, bench, completions, consumers, doctor, events, export, gaps, groups, lag, lease,
+    maintenance, parked, pending, relay, replay, schema, streams, top, verify,
 };
 
 /// The whole command line.
@@ -84,6 +84,11 @@ pub(crate) enum Command {
     /// Holes between store and readers
     #[command(subcommand)]
     Gaps(gaps::Gaps),
+    /// Published events again, for another reader
+    #[command(subcommand)]
+    Replay(replay::Replay),
+    /// Published events in files that prove their completeness
+    Export(export::Export),
     /// Check every promise of the runtime; exit code 3 when one is broken
     Verify(verify::Verify),
     /// Event types in the stores
@@ -118,6 +123,8 @@ impl Command {
             Self::Parked(command) => command.run(global).await,
             Self::Relay(command) => command.run(global).await,
             Self::Gaps(command) => command.run(global).await,
+            Self::Replay(command) => command.run(global).await,
+            Self::Export(command) => command.run(global).await,
             Self::Verify(command) => command.run(global).await,
             Self::Schema(command) => command.run(global).await,
             Self::Rebuild(command) => command.run(global).await,

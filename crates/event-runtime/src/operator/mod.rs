@@ -14,6 +14,7 @@ pub mod leases;
 pub mod parked;
 pub mod pending;
 pub mod relay;
+pub mod replays;
 mod reply;
 pub mod requests;
 pub mod schema;

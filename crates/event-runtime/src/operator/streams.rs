@@ -18,7 +18,7 @@ pub struct Head {
     pub partition: i16,
     /// The last sequence number given; 0 when there is none.
     pub sequence: i64,
-    /// The present generation of the stream.
+    /// The last generation that has this partition.
     pub epoch: i32,
 }
 
@@ -66,8 +66,8 @@ pub struct StreamGroup {
 pub async fn heads(site: &Site) -> Result<Vec<Head>, DbErr> {
     Head::find_by_statement(raw_sql!(
         Postgres,
-        "SELECT partition, sequence, coalesce((SELECT max(epoch) FROM stream_epoch), 1) AS epoch
-           FROM publication_head ORDER BY partition"
+        "SELECT partition, sequence, coalesce((SELECT max(g.epoch) FROM stream_epoch g WHERE g.partitions > head.partition), 1) AS epoch
+           FROM publication_head head ORDER BY partition"
     ))
     .all(&site.db)
     .await

@@ -76,7 +76,7 @@ pub async fn register(site: &Site, order: &Order, group: &str) -> Result<Done<i1
     txn.execute_raw(raw_sql!(
         Postgres,
         "INSERT INTO subscription (consumer_group, partition, epoch)
-           SELECT {group}, partition, epoch FROM publication_head
+           SELECT {group}, partition, coalesce((SELECT max(epoch) FROM stream_epoch), 1) FROM publication_head
            ON CONFLICT ON CONSTRAINT subscription_pkey DO UPDATE SET state = 'active', reported_at = now()
              WHERE subscription.state = 'retired'"
     ))

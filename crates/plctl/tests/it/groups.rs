@@ -123,12 +123,15 @@ async fn a_registered_group_is_waited_for_until_it_is_retired() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_group_that_stands_wrong_in_redis_is_made_anew_when_nobody_works_for_it() {
     let (world, _producer, consumer) = World::with(&[1, 2]).await;
+    let recreate = ["groups", "recreate", GROUP];
+    consumer.stop().await;
     let wrong: String = world.redis.command(&["XGROUP", "SETID", KEY, GROUP, "0"]).await.unwrap();
     assert_eq!(wrong, "OK");
+    let lease = |until: &str| format!("UPDATE engagement.lease SET expires_at = {until}");
 
-    let recreate = ["groups", "recreate", GROUP];
+    world.execute(&lease("now() + interval '1 hour'")).await;
     world.plctl(&recreate).await.is_refusal(&["works for", "groups pause"]);
-    consumer.stop().await;
+    world.execute(&lease("'-infinity'")).await;
     let rehearsal = world.report(&[&recreate[..], &["--dry-run"]].concat()).await;
     let mended = world.report(&recreate).await;
     let again = world.report(&recreate).await;

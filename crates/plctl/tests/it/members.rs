@@ -35,7 +35,7 @@ async fn with_other_group() -> (World, crate::world::Node) {
     world.add(1, 1).await;
     world.add(1, 2).await;
     eventually(LIMIT, || async {
-        world.report(&["relay", "status"]).await.pointer("/1/partitions/0/last") == Some(&json!(2))
+        world.report(&["relay", "status"]).await.pointer("/0/partitions/0/last") == Some(&json!(2))
     })
     .await;
     let _made: String =
