@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use clap::Subcommand;
-use event_archive::replay::{
-    Lines, Replay as Plan, ReplayStream, StreamOptions, replay as archive,
-};
+use event_archive::replay::{Replay as Plan, ReplayStream, StreamOptions, replay as archive};
 use event_archive::{ArchiveError, Sink, Speed};
 use event_runtime::RecordedEvent;
 use event_runtime::history::Cursor;
@@ -82,7 +80,7 @@ impl Replay {
                     None => run.to_lines().await?,
                     Some(name) => {
                         let options = StreamOptions { window, time_to_live: keep };
-                        run.into_streams(&name, options, &order(global, &change)?).await?;
+                        run.fill_streams(&name, options, &order(global, &change)?).await?;
                     }
                 }
             }
@@ -121,7 +119,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    async fn into_streams(
+    async fn fill_streams(
         &self,
         name: &str,
         options: StreamOptions,
