@@ -7,8 +7,8 @@ use shared_schemas::Service;
 
 use crate::exit::{Failure, Verdict};
 use crate::{
-    actions, bench, completions, consumers, doctor, events, export, gaps, groups, lag, lease,
-    maintenance, parked, pending, relay, replay, schema, streams, top, verify,
+    actions, bench, completions, consumers, doctor, epoch, events, export, gaps, groups, lag,
+    lease, maintenance, parked, pending, relay, replay, schema, streams, top, trim, verify,
 };
 
 /// The whole command line.
@@ -81,6 +81,11 @@ pub(crate) enum Command {
     /// Publishing
     #[command(subcommand)]
     Relay(relay::Relay),
+    /// The generations of streams
+    #[command(subcommand)]
+    Epoch(epoch::Epoch),
+    /// Let what everybody has read leave the streams
+    Trim(trim::Trim),
     /// Holes between store and readers
     #[command(subcommand)]
     Gaps(gaps::Gaps),
@@ -122,6 +127,8 @@ impl Command {
             Self::Pending(command) => command.run(global).await,
             Self::Parked(command) => command.run(global).await,
             Self::Relay(command) => command.run(global).await,
+            Self::Epoch(command) => command.run(global).await,
+            Self::Trim(command) => command.run(global).await,
             Self::Gaps(command) => command.run(global).await,
             Self::Replay(command) => command.run(global).await,
             Self::Export(command) => command.run(global).await,

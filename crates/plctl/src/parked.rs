@@ -17,6 +17,9 @@ use crate::{ui, value};
 /// How often it is looked what became of redriven events.
 const POLL: Duration = Duration::from_millis(250);
 
+/// How long an outcome must stay the same to be one.
+const SETTLED: Duration = Duration::from_secs(2);
+
 /// Events that could not be applied.
 #[derive(Subcommand)]
 pub(crate) enum Parked {
@@ -203,9 +206,10 @@ async fn redrive(
     wait: Duration,
 ) -> Result<Verdict, Failure> {
     let (busy, began) = (ui::Busy::new("redriving"), Instant::now());
+    let (mut seen, mut moved) = ((0, 0), began);
     let total: usize = chosen.iter().map(|(_, redriven)| redriven.len()).sum();
     let mut report = Redriven { dry_run, waiting: total, ..Redriven::default() };
-    while !dry_run && report.waiting > 0 {
+    while !dry_run && total > 0 {
         let mut outcomes = Vec::new();
         for (site, redriven) in &chosen {
             outcomes.extend(parked::outcomes(site, redriven).await?);
@@ -215,7 +219,13 @@ async fn redrive(
         report.failed_again = count(Outcome::FailedAgain);
         report.waiting = count(Outcome::Waiting);
         busy.at((total - report.waiting) as u64, Some(total as u64));
-        if report.waiting == 0 || began.elapsed() >= wait {
+        let counts = (report.applied, report.failed_again);
+        if counts != seen {
+            (seen, moved) = (counts, Instant::now());
+        }
+        // An attempt is counted before its outcome is known: a failure is one when it stays one.
+        let is_settled = report.failed_again == 0 || moved.elapsed() > SETTLED;
+        if (report.waiting == 0 && is_settled) || began.elapsed() >= wait {
             break;
         }
         tokio::time::sleep(POLL).await;

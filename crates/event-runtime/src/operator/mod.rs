@@ -7,6 +7,7 @@
 pub mod actions;
 pub mod consumers;
 pub mod doctor;
+pub mod epochs;
 pub mod gaps;
 pub mod groups;
 pub mod lag;
@@ -22,6 +23,7 @@ pub mod seek;
 pub mod status;
 pub mod streams;
 pub mod subscriptions;
+pub mod trimming;
 pub mod verify;
 
 use fred::clients::Client;

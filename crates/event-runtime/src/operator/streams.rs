@@ -214,7 +214,7 @@ fn id_of(entry: &Value) -> String {
 }
 
 /// The key of a partition of this service, in its present generation.
-fn key(site: &Site, head: Head) -> StreamKey {
+pub(super) fn key(site: &Site, head: Head) -> StreamKey {
     let key = StreamKey::new(site.service, u16::try_from(head.partition).unwrap_or(0));
     key.at(u32::try_from(head.epoch).unwrap_or(1))
 }

@@ -1,6 +1,7 @@
 //! The program, run as an operator runs it, on real servers.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod archive;
 mod configuration;
 mod groups;
 mod look;
@@ -8,5 +9,6 @@ mod maintenance;
 mod members;
 mod parked;
 mod relay;
+mod trim;
 mod verify;
 mod world;
