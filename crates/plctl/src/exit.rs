@@ -13,7 +13,10 @@ pub(crate) const MEANINGS: [(u8, &str); 6] = [
     (0, "done, and nothing found"),
     (1, "failed, or refused: one line says why, and the way out"),
     (2, "called wrongly"),
-    (3, "done, and something was found: `verify`, `gaps check`, `schema check`, `doctor`"),
+    (
+        3,
+        "done, and something was found: `verify`, `gaps check`, `schema check`, `audit`, `doctor`, `export --verify`, `parked redrive`",
+    ),
     (69, "a database or Redis does not answer"),
     (78, "configured wrongly: no service found, an unreadable file, a URL that is none"),
 ];

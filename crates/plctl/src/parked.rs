@@ -205,32 +205,11 @@ async fn redrive(
     dry_run: bool,
     wait: Duration,
 ) -> Result<Verdict, Failure> {
-    let (busy, began) = (ui::Busy::new("redriving"), Instant::now());
-    let (mut seen, mut moved) = ((0, 0), began);
     let total: usize = chosen.iter().map(|(_, redriven)| redriven.len()).sum();
     let mut report = Redriven { dry_run, waiting: total, ..Redriven::default() };
-    while !dry_run && total > 0 {
-        let mut outcomes = Vec::new();
-        for (site, redriven) in &chosen {
-            outcomes.extend(parked::outcomes(site, redriven).await?);
-        }
-        let count = |meant| outcomes.iter().filter(|outcome| **outcome == meant).count();
-        report.applied = count(Outcome::Applied);
-        report.failed_again = count(Outcome::FailedAgain);
-        report.waiting = count(Outcome::Waiting);
-        busy.at((total - report.waiting) as u64, Some(total as u64));
-        let counts = (report.applied, report.failed_again);
-        if counts != seen {
-            (seen, moved) = (counts, Instant::now());
-        }
-        // An attempt is counted before its outcome is known: a failure is one when it stays one.
-        let is_settled = report.failed_again == 0 || moved.elapsed() > SETTLED;
-        if (report.waiting == 0 && is_settled) || began.elapsed() >= wait {
-            break;
-        }
-        tokio::time::sleep(POLL).await;
+    if !dry_run && total > 0 {
+        follow(&chosen, total, wait, &mut report).await?;
     }
-    drop(busy);
     report.aggregates = chosen.into_iter().flat_map(|(_, redriven)| redriven).collect();
     ui::show(global.json, &report, |report| {
         if dry_run || total == 0 {
@@ -241,6 +220,36 @@ async fn redrive(
         format!("applied {applied}, failed again {failed_again}, still waiting {waiting}{hint}")
     })?;
     Ok(if report.failed_again > 0 { Verdict::Findings } else { Verdict::Clean })
+}
+
+/// Counts outcomes until there are no more to come, or the time is over.
+async fn follow(
+    chosen: &[(&Site, Vec<Redrive>)],
+    total: usize,
+    wait: Duration,
+    report: &mut Redriven,
+) -> Result<(), Failure> {
+    let (busy, began) = (ui::Busy::new("redriving"), Instant::now());
+    let mut moved = began;
+    loop {
+        let mut outcomes = Vec::new();
+        for (site, redriven) in chosen {
+            outcomes.extend(parked::outcomes(site, redriven).await?);
+        }
+        let count = |meant| outcomes.iter().filter(|outcome| **outcome == meant).count();
+        let (applied, failed_again) = (count(Outcome::Applied), count(Outcome::FailedAgain));
+        if (applied, failed_again) != (report.applied, report.failed_again) {
+            (report.applied, report.failed_again, moved) = (applied, failed_again, Instant::now());
+        }
+        report.waiting = count(Outcome::Waiting);
+        busy.at((total - report.waiting) as u64, Some(total as u64));
+        // An attempt is counted before its outcome is known: a failure is one when it stays one.
+        let is_settled = failed_again == 0 || moved.elapsed() > SETTLED;
+        if (report.waiting == 0 && is_settled) || began.elapsed() >= wait {
+            return Ok(());
+        }
+        tokio::time::sleep(POLL).await;
+    }
 }
 
 fn list(rows: &[parked::Parked]) -> String {

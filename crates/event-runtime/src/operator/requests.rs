@@ -6,21 +6,20 @@ use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, TransactionTrait, raw_sql};
 use serde::Serialize;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{CommandError, Order, Site, actions};
 use crate::{
-    EventStore, Runtime,
-    error::chain,
-    runtime::{OperatorError, Rebuilt},
+    EventStore, Runtime, error::chain, rebuild::Progress, runtime::OperatorError, store::to_bigint,
 };
 
 /// How often a process looks for requests.
 const POLL: Duration = Duration::from_secs(1);
 
-/// How often the process that works on one says so; after five of these another one begins again.
-const HEARTBEAT: Duration = Duration::from_secs(2);
+/// How often the process that works on one says so; after ten of these another one begins again.
+const HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// What can be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -226,14 +225,16 @@ async fn carry_out(
 ) -> Result<(), DbErr> {
     let Taken { id, kind, name } = request;
     tracing::info!(request = id, kind, name, "operator's request taken up");
-    let work = perform(runtime, kind, name);
+    let (progress, seen) = watch::channel(Progress::default());
+    let work = perform(runtime, kind, name, &progress);
     tokio::pin!(work);
     let outcome = loop {
         tokio::select! {
             outcome = &mut work => break outcome,
             () = shutdown.cancelled() => return give_back(runtime.store(), worker, *id).await,
             () = tokio::time::sleep(HEARTBEAT) => {
-                if !beat(runtime.store(), worker, *id).await? {
+                let now = *seen.borrow();
+                if !beat(runtime.store(), worker, *id, now).await? {
                     tracing::info!(request = id, "request cancelled");
                     return Ok(());
                 }
@@ -259,25 +260,37 @@ async fn carry_out(
     Ok(())
 }
 
-async fn perform(runtime: &Runtime, kind: &str, name: &str) -> Result<Value, OperatorError> {
-    match kind {
-        "rebuild" => match runtime.rebuild(name).await? {
-            Rebuilt::FromStore(events) => Ok(json!({ "events": events })),
-            Rebuilt::Restarted => Ok(json!({ "restarted": true })),
-        },
-        other => {
-            Err(OperatorError::Unknown { name: other.to_owned(), known: "rebuild".to_owned() })
-        }
+async fn perform(
+    runtime: &Runtime,
+    kind: &str,
+    name: &str,
+    progress: &watch::Sender<Progress>,
+) -> Result<Value, OperatorError> {
+    let json = |error: serde_json::Error| DbErr::Json(error.to_string());
+    if kind == Kind::Audit.as_str() {
+        let report = runtime.audit(name).await?;
+        let differences = report.drift_rows();
+        return Ok(json!({
+            "differences": differences, "report": serde_json::to_value(report).map_err(json)?,
+        }));
     }
+    let rebuilt = runtime.rebuild_watched(name, progress).await?;
+    Ok(serde_json::to_value(rebuilt).map_err(json)?)
 }
 
-/// Whether the request is still this worker's.
-async fn beat(store: &EventStore, worker: Uuid, id: i64) -> Result<bool, DbErr> {
+/// Says how far the work is; returns whether the request is still this worker's.
+async fn beat(
+    store: &EventStore,
+    worker: Uuid,
+    id: i64,
+    Progress { done, total, .. }: Progress,
+) -> Result<bool, DbErr> {
+    let (done, total) = (to_bigint(done), Some(to_bigint(total)).filter(|total| *total > 0));
     let beat = store
         .db()
         .execute_raw(raw_sql!(
             Postgres,
-            "UPDATE maintenance_request SET heartbeat_at = now()
+            "UPDATE maintenance_request SET heartbeat_at = now(), done = {done}, total = {total}
                WHERE id = {id} AND worker = {worker} AND state = 'running'"
         ))
         .await?;

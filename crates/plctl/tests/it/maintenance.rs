@@ -40,3 +40,21 @@ async fn a_request_that_nobody_takes_up_is_one_however_often_it_is_made() {
     assert_eq!(world.actions().await, 1);
     assert!(waited.code == 1 && waited.stderr.contains("still waiting"), "{waited:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_audit_finds_a_row_that_is_not_what_the_events_say() {
+    let (world, _producer, _consumer) = World::with(&[1, 2]).await;
+    let audit = ["audit", GROUP, "--service", "engagement", "--json"];
+
+    let well = world.plctl(&audit).await;
+    world.execute("UPDATE engagement.tally SET total = 99").await;
+    let damaged = world.plctl(&audit).await;
+
+    assert_eq!((well.code, &well.json()["result"]["differences"]), (0, &0.into()), "{well:?}");
+    assert_eq!(
+        (damaged.code, &damaged.json()["result"]["differences"]),
+        (3, &1.into()),
+        "{damaged:?}"
+    );
+    assert!(damaged.stdout.contains("00000000-0000-0000-0000-000000000001"), "{damaged:?}");
+}
