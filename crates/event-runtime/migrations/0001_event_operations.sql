@@ -140,3 +140,28 @@ CREATE TABLE projection_audit (
     report jsonb,
     CONSTRAINT projection_audit_pkey PRIMARY KEY (projection)
 );
+
+-- What operators ask of the service's running processes, because it needs their handlers: read models to be made anew or
+-- compared with the events. One process at a time takes up the oldest.
+CREATE TABLE maintenance_request (
+    id bigint GENERATED ALWAYS AS IDENTITY,
+    kind text NOT NULL,
+    -- The read model: a category of the service's own, or a consumer group.
+    name text NOT NULL,
+    state text NOT NULL DEFAULT 'waiting',
+    -- Events done and to be done, as far as that is known.
+    done bigint NOT NULL DEFAULT 0,
+    total bigint,
+    -- What came of it, or why it failed.
+    result jsonb,
+    -- The process that works on it, and when it last said so: after ten seconds of silence another one begins again.
+    worker uuid,
+    heartbeat_at timestamptz,
+    requested_at timestamptz NOT NULL DEFAULT now(),
+    finished_at timestamptz,
+    CONSTRAINT maintenance_request_pkey PRIMARY KEY (id),
+    CONSTRAINT maintenance_request_kind_known CHECK (kind IN ('rebuild', 'audit')),
+    CONSTRAINT maintenance_request_state_known CHECK (state IN ('waiting', 'running', 'done', 'failed', 'cancelled'))
+);
+-- Asking twice for the same is asking once.
+CREATE UNIQUE INDEX maintenance_request_open ON maintenance_request (kind, name) WHERE state IN ('waiting', 'running');

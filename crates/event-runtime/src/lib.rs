@@ -19,6 +19,7 @@ pub mod lag;
 pub mod layout;
 mod lease;
 pub mod metrics;
+pub mod operator;
 pub mod park;
 pub mod projection;
 pub mod reactor;

@@ -27,6 +27,7 @@ use crate::{
     layout::Watch,
     lease::Leases,
     metrics,
+    operator::requests,
     park::{self, Redriven},
     rebuild::{self, GroupProjection, OwnReadModel, Progress, RebuildError, Rebuilt, Replayable},
     redis,
@@ -134,6 +135,7 @@ impl RuntimeBuilder {
 }
 
 /// Everything that moves events in one process of a service.
+#[derive(Clone)]
 pub struct Runtime {
     store: EventStore,
     redis_url: String,
@@ -278,6 +280,7 @@ impl Runtime {
             redis::close(commands.client()).await;
         });
         tasks.spawn(observe(self.store.clone(), shutdown.clone()));
+        tasks.spawn(requests::work(self.clone(), shutdown.clone()));
         Ok(())
     }
 

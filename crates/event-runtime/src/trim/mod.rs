@@ -237,3 +237,33 @@ pub async fn preview(
     let limit = registered.limit(extent(redis, key).await?.last, retention);
     execute(redis, key, &registered.plan(limit.sequence), SLICE, true).await
 }
+
+/// Trims one stream now, as the relay's next round would, and says what went altogether.
+///
+/// # Errors
+///
+/// [`RuntimeError`] if the database or Redis does not answer.
+pub async fn round(
+    store: &EventStore,
+    redis: &Client,
+    key: StreamKey,
+    retention: u64,
+) -> Result<Trimmed, RuntimeError> {
+    let registered = Registered::load(store, key).await?;
+    let limit = registered.limit(extent(redis, key).await?.last, retention);
+    let plan = registered.plan(limit.sequence);
+    let mut gone = 0;
+    for _ in 0..STEPS {
+        match execute(redis, key, &plan, SLICE, false).await? {
+            Trimmed::Entries { count, held_by, first, through } => {
+                gone += count;
+                if count == 0 {
+                    return Ok(Trimmed::Entries { count: gone, held_by, first, through });
+                }
+            }
+            other @ (Trimmed::GroupMissing(_) | Trimmed::NoStream) => return Ok(other),
+        }
+    }
+    // More than a round may take at a time goes in the next one.
+    preview(store, redis, key, retention).await
+}

@@ -8,6 +8,7 @@ mod citations;
 mod contract;
 mod dependencies;
 mod lexer;
+mod reference;
 mod shape;
 mod sql;
 mod tree;
@@ -61,6 +62,7 @@ const RULES: &[fn(&Tree) -> Vec<Violation>] = &[
     citations::operators_find_every_figure_and_every_variable,
     catalogue::is_current,
     asyncapi::is_current,
+    reference::is_current,
 ];
 
 /// Everything that is wrong with a tree.
@@ -82,6 +84,7 @@ impl Tidy {
             for (path, text) in [
                 (catalogue::PATH, catalogue::render(&tree)),
                 (asyncapi::PATH, asyncapi::render(&tree)),
+                (reference::PATH, reference::render()),
             ] {
                 std::fs::write(repository().join(path), text)
                     .with_context(|| format!("cannot write {path}"))?;
