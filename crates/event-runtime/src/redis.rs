@@ -42,13 +42,14 @@ pub fn connect(url: &str) -> Result<Client, Error> {
 /// A connection of one blocking reader, which can be left in the middle of a read.
 pub(crate) struct Dedicated {
     client: Client,
-    task: ConnectHandle,
+    /// `None` when it was abandoned.
+    task: Mutex<Option<ConnectHandle>>,
 }
 
 impl Dedicated {
     pub(crate) fn connect(url: &str) -> Result<Self, Error> {
         let client = client(url)?;
-        let task = client.connect();
+        let task = Mutex::new(Some(client.connect()));
         Ok(Self { client, task })
     }
 
@@ -58,19 +59,35 @@ impl Dedicated {
 
     /// Closes the socket now. Redis gives nothing more to a read whose connection is gone, while a polite end would wait
     /// for the read.
-    pub(crate) async fn abandon(mut self) {
-        self.task.abort();
-        if let Err(error) = (&mut self.task).await
+    pub(crate) async fn abandon(self) {
+        let Some(mut task) = self.task().take() else { return };
+        task.abort();
+        if let Err(error) = (&mut task).await
             && !error.is_cancelled()
         {
             tracing::debug!(error = chain(&error), "the connection's task failed");
         }
     }
+
+    /// As [`recover`].
+    pub(crate) async fn recover(&self, error: &Error) {
+        if let Some(task) = replaced(&self.client, error).await
+            && let Some(former) = self.task().replace(task)
+        {
+            former.abort();
+        }
+    }
+
+    fn task(&self) -> MutexGuard<'_, Option<ConnectHandle>> {
+        self.task.lock().expect("no holder of this lock panics")
+    }
 }
 
 impl Drop for Dedicated {
     fn drop(&mut self) {
-        self.task.abort();
+        if let Some(task) = self.task().take() {
+            task.abort();
+        }
     }
 }
 
@@ -160,21 +177,40 @@ fn client(url: &str) -> Result<Client, Error> {
 /// Replaces a connection that has failed. After a time-out it may still hold a read that nobody waits for, and after an error
 /// such as `READONLY` or `NOAUTH` another connection may reach another server, or be let in.
 pub(crate) async fn recover(client: &Client, error: &Error) {
+    // A task that took over runs until the client is closed.
+    drop(replaced(client, error).await);
+}
+
+/// Replaces the connection, and also the task behind it if that does not answer: in a cluster it can end over a redirection,
+/// and nothing that is asked of the client is ever answered again. Returns the new task.
+async fn replaced(client: &Client, error: &Error) -> Option<ConnectHandle> {
     let by_this_server =
         ["READONLY", "MASTERDOWN", "NOAUTH", "WRONGPASS", "NOPERM", "CLUSTERDOWN", "MOVED"];
     let may_help =
         is_broken(error) || by_this_server.iter().any(|word| error.details().starts_with(word));
     // While it is down, the library replaces it by itself; asking again would only replace the replacement.
     if !may_help || !client.is_connected() {
-        return;
+        return None;
     }
     match tokio::time::timeout(RECOVERY, client.force_reconnection()).await {
-        Ok(Ok(())) => (),
-        Ok(Err(error)) => tracing::debug!(error = chain(&error), "redis connection not replaced"),
+        Ok(Ok(())) => None,
+        Ok(Err(error)) => {
+            tracing::debug!(error = chain(&error), "redis connection not replaced");
+            None
+        }
         Err(elapsed) => {
             tracing::debug!(error = chain(&elapsed), "redis connection not yet replaced");
+            client.is_clustered().then(|| client.connect())
         }
     }
+}
+
+/// How often the library may send a command. Once, since after a lost answer it could take effect twice. In a cluster it has
+/// to follow a key that moves: once to where it was, once to where it is said to be, once to where it is. What this crate
+/// sends does no harm when it is repeated: scripts compare, positions and acknowledgements are absolute, and entries that a
+/// repeated read skips are missed and read again from the watermark.
+fn attempts(client: &Client) -> u32 {
+    if client.is_clustered() { 3 } else { 1 }
 }
 
 /// Ends the connection and its background task.
@@ -186,10 +222,10 @@ pub(crate) async fn close(client: &Client) {
     }
 }
 
-/// The client, for one command that must not be repeated by the library.
+/// The client, for one command that the library repeats only to follow a key in a cluster.
 pub(crate) fn once(client: &Client) -> WithOptions<Client> {
     client.with_options(&Options {
-        max_attempts: Some(1),
+        max_attempts: Some(attempts(client)),
         fail_fast: false,
         timeout: Some(COMMAND_TIMEOUT),
         ..Options::default()
@@ -199,7 +235,7 @@ pub(crate) fn once(client: &Client) -> WithOptions<Client> {
 /// The client, for one blocking read: it answers after [`BLOCK`], or the connection is dead.
 pub(crate) fn blocking(client: &Client) -> WithOptions<Client> {
     client.with_options(&Options {
-        max_attempts: Some(1),
+        max_attempts: Some(attempts(client)),
         fail_fast: false,
         timeout: Some(BLOCK + Duration::from_millis(1_500)),
         ..Options::default()

@@ -72,18 +72,36 @@ pub(crate) struct Entry {
 
 /// Why an entry is no event.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum EntryError {
+pub enum EntryError {
+    /// Its id is not `<sequence>-0`: no relay wrote it.
+    #[error("the entry's id is not that of an event")]
+    Foreign,
+    /// Redis no longer has its fields.
     #[error("the entry was trimmed before it was read")]
     Trimmed,
+    /// A field is not there.
     #[error("field `{0}` is missing")]
     Missing(&'static str),
+    /// A field is not what it has to be.
     #[error("field `{field}` does not parse: {text:?}")]
     Invalid {
+        /// Its name, see [`FIELDS`].
         field: &'static str,
+        /// The first 80 characters of it.
         text: String,
+        /// What is wrong with it.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+}
+
+/// Reads one `[id, [name, value, ...]]` pair of a reply of Redis as consumers do, for tools that read streams themselves.
+///
+/// # Errors
+///
+/// [`EntryError`], for whatever else a pair may be.
+pub fn decode(key: StreamKey, pair: Value) -> Result<RecordedEvent, EntryError> {
+    Entry::parse(pair).ok_or(EntryError::Foreign)?.decode(key)
 }
 
 impl Entry {

@@ -1,6 +1,6 @@
 //! A relay: asks where the stream ends, compares, numbers, appends.
 
-use event_runtime::rules::{Appended, Cursor, Tail};
+use event_runtime::rules::{Appended, Cursor, Required, Tail, trim_limit};
 
 use crate::{
     Sabotage,
@@ -116,7 +116,14 @@ impl Relay {
         }
         let registered: Vec<GroupId> = servers.postgres.registry.keys().copied().collect();
         let mut required = registered.clone();
-        let mut limit = servers.postgres.registry.values().copied().min().unwrap_or(0);
+        let finished: Vec<Required> = servers
+            .postgres
+            .registry
+            .iter()
+            .map(|(group, sequence)| Required { group: group.to_string(), sequence: *sequence })
+            .collect();
+        let (end, retention) = (servers.redis.last(), servers.rng.u64(0..4));
+        let mut limit = trim_limit(end, retention, &finished).sequence;
         if servers.is(Sabotage::TrimWithoutRegistry) {
             required.clear();
             limit = u64::MAX;

@@ -20,8 +20,8 @@ use crate::{
     error::chain,
     lease::{Ownership, Taken},
     park,
-    redis::{Dedicated, backoff, recover},
-    rules::Gap,
+    redis::{Dedicated, backoff},
+    rules::{Gap, Listener},
 };
 
 /// Owners lost in a row, without any event taking effect in between, after which an event is suspected.
@@ -47,8 +47,7 @@ pub(super) struct Owner<'a> {
     attempted: u64,
     /// What came in place of the event after the watermark.
     gap: Option<Gap>,
-    /// The watermark after which nothing was delivered, although there is something.
-    undelivered: Option<u64>,
+    pub(super) listener: Listener,
 }
 
 impl Consumer {
@@ -99,7 +98,7 @@ impl Consumer {
             is_suspicious: orphaned >= SUSPICIOUS || attempted > watermark,
             attempted,
             gap: None,
-            undelivered: None,
+            listener: Listener::default(),
         };
         let reader = match Dedicated::connect(&self.redis_url) {
             Ok(reader) => reader,
@@ -136,13 +135,7 @@ impl Owner<'_> {
                     counter!("events_stream_gap_detected_total").increment(1);
                     tracing::warn!(group, stream = %key, error = chain(&error), "gap; the producer is asked for what is missing");
                 }
-                OwnerError::Undelivered { watermark, head } => {
-                    if self.undelivered.replace(*watermark) == Some(*watermark) {
-                        // Nor from the watermark: it was deleted, up to the end.
-                        let (expected, found) = (watermark + 1, head.saturating_add(1));
-                        self.gap = Some(Gap { expected, found });
-                        counter!("events_stream_gap_detected_total").increment(1);
-                    }
+                OwnerError::Undelivered { .. } => {
                     tracing::info!(group, stream = %key, error = chain(&error), "reading again from the watermark");
                 }
                 OwnerError::Redis(cause) if is_gone(cause) => {
@@ -163,7 +156,7 @@ impl Owner<'_> {
             }
             if let OwnerError::Redis(cause) = &error {
                 counter!("events_reconnects_total").increment(1);
-                recover(reader.client(), cause).await;
+                reader.recover(cause).await;
             }
             tokio::select! {
                 () = self.stop.cancelled() => (),

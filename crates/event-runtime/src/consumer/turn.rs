@@ -22,7 +22,7 @@ use crate::{
     error::chain,
     park,
     relay::last_sequence,
-    rules::{Gap, Page},
+    rules::{Gap, Page, Silence},
 };
 
 /// Entries that may be delivered and not yet acknowledged, per lane and at most. Also the most that a crash redelivers, and
@@ -177,12 +177,15 @@ impl Owner<'_> {
     }
 
     /// Queues what was read. Numbers are dense: one that does not follow means that others are missing.
-    fn take(&self, read: Read, place: &mut Place, lanes: &mut Lanes) {
+    fn take(&mut self, read: Read, place: &mut Place, lanes: &mut Lanes) {
         let Read::Entries(entries) = read else {
             place.is_over = true;
             return;
         };
         place.is_quiet = entries.is_empty();
+        if !place.is_quiet {
+            self.listener.heard();
+        }
         let Page { known, new, gap } =
             Page::of(place.read, entries.iter().map(|entry| entry.sequence));
         place.read += new.len() as u64;
@@ -236,7 +239,7 @@ impl Owner<'_> {
 
     /// The figures of the partition; and whether reading still gives what there is.
     fn observe(
-        &self,
+        &mut self,
         head: u64,
         source: &dyn Source,
         place: &mut Place,
@@ -269,8 +272,16 @@ impl Owner<'_> {
         if !(source.is_live() && place.is_quiet && is_idle && head > watermark) {
             place.undelivered = None;
         } else if place.undelivered.replace(watermark) == Some(watermark) {
-            // Twice: it was given to a connection that nobody reads any more.
-            return Err(OwnerError::Undelivered { watermark, head });
+            // Seen twice, so it is not on its way.
+            return match self.listener.silence(watermark, head) {
+                Silence::Nothing => Ok(()),
+                Silence::Stolen => Err(OwnerError::Undelivered { watermark, head }),
+                Silence::Missing => {
+                    // Nor from the watermark: it was deleted, up to the end.
+                    let (expected, found) = (watermark + 1, head.saturating_add(1));
+                    Err(OwnerError::Gap(Gap { expected, found }))
+                }
+            };
         }
         Ok(())
     }

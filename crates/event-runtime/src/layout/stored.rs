@@ -62,7 +62,8 @@ pub(crate) async fn lay_out(db: &DatabaseConnection, partitions: u16) -> Result<
             Postgres,
             "INSERT INTO stream_epoch (epoch, partitions, reason)
                SELECT 1, count(*), 'a new store' FROM publication_head
-                 WHERE NOT EXISTS (SELECT FROM stream_epoch)"
+                 -- Not WHERE: a count has a row, whatever it counts.
+                 HAVING NOT EXISTS (SELECT FROM stream_epoch)"
         ))
         .await?;
         txn.commit().await?;

@@ -7,8 +7,11 @@
 mod audit;
 mod broadcast;
 mod catch_up;
+mod cluster;
+mod conformance;
 mod consumer;
 mod control;
+mod corpus;
 #[path = "../fault_worker/counter.rs"]
 mod counter;
 mod figures;
@@ -18,6 +21,7 @@ mod lag;
 mod lanes;
 mod memory;
 mod park;
+mod peer_bugs;
 mod postgres_faults;
 mod process;
 mod reactor;
