@@ -189,6 +189,8 @@ pub struct Common {
     pub partitions: u16,
     /// `AUDIT_INTERVAL`: how often every read model is compared with its events, in seconds; 0 for never.
     pub audit_interval: Duration,
+    /// `EVENT_RETENTION`: how many of the last entries of each stream stay although everybody has read them, 0 and up.
+    pub retention: u64,
     /// `LOG_FORMAT`: `human` or `json`.
     pub log_format: LogFormat,
     /// `LOG_FILTER`: a tracing filter such as `info,sqlx=warn`.
@@ -210,6 +212,7 @@ impl Common {
             None => None,
         };
         let audit_interval = env.or_default("AUDIT_INTERVAL", "3600").map(Duration::from_secs);
+        let retention = env.or_default("EVENT_RETENTION", "10000");
         let log_format = env.or_default("LOG_FORMAT", "human");
         let log_filter = env.or_default("LOG_FILTER", "info");
         let token_issuer = env.or_default("TOKEN_ISSUER", "http://127.0.0.1:8080");
@@ -218,6 +221,7 @@ impl Common {
             listen: listen?,
             redis_url: redis_url?,
             partitions: partitions?,
+            retention: retention?,
             audit_interval: audit_interval?,
             log_format: log_format?,
             log_filter: log_filter?,

@@ -9,7 +9,9 @@ use std::{
     time::Duration,
 };
 
-use event_runtime::{Broadcast, Clock, EventStore, RuntimeBuilder, runtime::Runtime};
+use event_runtime::{
+    Broadcast, Clock, EventStore, RuntimeBuilder, runtime::Runtime, trim::Retention,
+};
 use poem::{
     Endpoint, EndpointExt, IntoEndpoint, Response, Route, endpoint::BoxEndpoint,
     middleware::CatchPanic,
