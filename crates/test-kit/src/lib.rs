@@ -26,7 +26,7 @@ mod shared_server;
 pub use eventually::{Outcome, eventually};
 pub use fault_proxy::{Fault, FaultProxy};
 pub use issuer::TestIssuer;
-pub use postgres::TestDatabase;
+pub use postgres::{Backup, TestDatabase};
 pub use publisher::{Publisher, stream_key};
 pub use redis::TestRedis;
 pub use redis_cluster::TestRedisCluster;

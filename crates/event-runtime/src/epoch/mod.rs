@@ -159,8 +159,15 @@ async fn tell(store: &EventStore, redis: &Client) -> Result<(), EpochError> {
 ///
 /// [`DbErr`] if the database fails.
 pub async fn accept_divergence(store: &EventStore, group: &str) -> Result<(), DbErr> {
-    store
-        .db()
+    settle_divergence(store.db(), group).await
+}
+
+/// Takes the mark of a diverged group away.
+pub(crate) async fn settle_divergence(
+    connection: &impl ConnectionTrait,
+    group: &str,
+) -> Result<(), DbErr> {
+    connection
         .execute_raw(raw_sql!(
             Postgres,
             "UPDATE watermark SET diverged_from = NULL

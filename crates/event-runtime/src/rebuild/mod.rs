@@ -31,7 +31,7 @@ pub(crate) use replay::{Precision, Replay, Replayable};
 pub(crate) use shadow::{Durability, Shadow, quoted};
 pub(crate) use turn::Turn;
 
-use crate::{EventStore, redis::backoff};
+use crate::{EventStore, epoch, redis::backoff};
 
 /// How often an exchange is tried while others hold the tables.
 const ATTEMPTS: u32 = 100;
@@ -96,7 +96,7 @@ impl Rebuild<'_> {
             self.progress.send_modify(|progress| progress.phase = Phase::Exchanging);
             let before = (self.replay.copy(), self.done);
             attempts += 1;
-            if let Some(waited) = self.exchange().await? {
+            if let Some(waited) = self.exchange(name).await? {
                 self.progress.send_modify(|progress| progress.phase = Phase::Done);
                 return Ok(Rebuilt {
                     projection: name.to_owned(),
@@ -141,7 +141,7 @@ impl Rebuild<'_> {
 
     /// Applies the rest while everybody waits, and lets the tables change places; `None` if others held them for too long.
     /// Returns how long they waited.
-    async fn exchange(&mut self) -> Result<Option<Duration>, RebuildError> {
+    async fn exchange(&mut self, name: &str) -> Result<Option<Duration>, RebuildError> {
         let work = self.store.begin().await?;
         self.shadow.be_brief(work.txn()).await?;
         let started = Instant::now();
@@ -176,6 +176,8 @@ impl Rebuild<'_> {
         }
         self.shadow.check_writes(work.txn(), &written).await?;
         self.shadow.exchange(work.txn()).await?;
+        // What a group had applied and its producer has lost is no longer in its tables.
+        epoch::settle_divergence(work.txn(), name).await?;
         work.commit_quietly().await?;
         Ok(Some(started.elapsed()))
     }

@@ -14,6 +14,7 @@ mod control;
 mod corpus;
 #[path = "../fault_worker/counter.rs"]
 mod counter;
+mod epoch;
 mod figures;
 mod history;
 mod job;
