@@ -344,7 +344,7 @@ impl Share {
     async fn catch_up(&self, watermark: u64, gap: Option<Gap>) -> Result<(), End> {
         let reader = Dedicated::connect(&self.consumer.redis_url)?;
         let opened =
-            catch_up::open(&self.consumer, &self.group, reader.client(), watermark, gap).await?;
+            catch_up::open(&self.group, reader.client(), watermark, gap).await?;
         let Some(source) = opened else { return Ok(()) };
         let result = self.follow(&*source, watermark).await;
         reader.abandon().await;
