@@ -100,7 +100,8 @@ impl Parts {
     pub fn new<C>(host: &Host<C>) -> Self {
         Self {
             runtime: RuntimeBuilder::new(host.store.clone(), host.common.redis_url.clone())
-                .audit_every(host.common.audit_interval),
+                .audit_every(host.common.audit_interval)
+                .trim(Retention { entries: host.common.retention, ..Retention::default() }),
             events: EventsApi::new(host),
             api: None,
             root: Route::new(),

@@ -1,6 +1,5 @@
 //! Every table that is made of events can be made of them again.
 
-use event_runtime::runtime::Rebuilt;
 use sea_orm::{ConnectionTrait, Statement, raw_sql};
 use serde_json::{Value, json};
 use shared_schemas::{CaseId, ReactionId, moderation::Decision, post::PostEvent};
@@ -64,9 +63,9 @@ async fn a_rebuild_gives_the_same_rows() {
         .unwrap();
 
     let runtime = &world.running.runtime;
-    assert_eq!(runtime.rebuild("comment").await.unwrap(), Rebuilt::FromStore(9));
-    assert_eq!(runtime.rebuild("reaction").await.unwrap(), Rebuilt::FromStore(4));
-    assert_eq!(runtime.rebuild("interaction.post").await.unwrap(), Rebuilt::Restarted);
+    assert_eq!(runtime.rebuild("comment").await.unwrap().events, 9);
+    assert_eq!(runtime.rebuild("reaction").await.unwrap().events, 4);
+    assert!(runtime.rebuild("interaction.post").await.unwrap().events > 0);
 
     assert_eq!(world.query(comments()).await, before[0]);
     assert_eq!(world.query(reactions()).await, before[1]);

@@ -343,8 +343,7 @@ impl Share {
     /// Reads what the stream does not have any more from its producer, if that is so.
     async fn catch_up(&self, watermark: u64, gap: Option<Gap>) -> Result<(), End> {
         let reader = Dedicated::connect(&self.consumer.redis_url)?;
-        let opened =
-            catch_up::open(&self.group, reader.client(), watermark, gap).await?;
+        let opened = catch_up::open(&self.group, reader.client(), watermark, gap).await?;
         let Some(source) = opened else { return Ok(()) };
         let result = self.follow(&*source, watermark).await;
         reader.abandon().await;
