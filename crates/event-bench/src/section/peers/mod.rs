@@ -123,10 +123,10 @@ async fn row(ground: &mut Ground, scale: Scale, who: &mut impl Contestant) -> Re
 
     let throughput = who.run(ground, Trial { events, ..Trial::default() }).await?;
     let latency = who.run(ground, paced(200, scale.pick(10, 4))).await?;
-    let order = who.run(ground, Trial { consumers: 2, ..paced(1_000, scale.pick(6, 3)) }).await?;
-    let killed =
-        who.run(ground, Trial { consumers: 2, kill: true, ..paced(500, scale.pick(6, 4)) }).await?;
-    let flushed = who.run(ground, Trial { flush: true, ..paced(500, scale.pick(6, 4)) }).await?;
+    let backlog = Trial { events: events / 2, consumers: 2, ..Trial::default() };
+    let order = who.run(ground, backlog).await?;
+    let killed = who.run(ground, Trial { kill: true, ..backlog }).await?;
+    let flushed = who.run(ground, Trial { flush: true, consumers: 1, ..backlog }).await?;
     let malformed =
         who.run(ground, Trial { malformed: true, ..paced(500, scale.pick(6, 4)) }).await?;
     note(format_args!(

@@ -93,7 +93,7 @@ impl Contestant for Ours {
         }
 
         if trial.rate == 0 {
-            self.drain(&bed, directory.path(), trial).await
+            self.drain(&bed, directory.path(), trial, &mut consumers).await
         } else {
             self.paced(&bed, directory.path(), trial, &mut consumers).await
         }
@@ -102,11 +102,22 @@ impl Contestant for Ours {
 
 impl Ours {
     /// A backlog in the store, all of it meant to be sent when the relay starts.
-    async fn drain(&self, bed: &Bed, directory: &Path, trial: Trial) -> Result<Outcome> {
+    async fn drain(
+        &self,
+        bed: &Bed,
+        directory: &Path,
+        trial: Trial,
+        consumers: &mut [Process],
+    ) -> Result<Outcome> {
         bed.record_with(trial.events, AGGREGATES, &text_of(0)).await?;
         let (began, start) = (Instant::now(), bed.post.clock().now().timestamp_micros());
         let _relay = process::start(bed, Role::Relay, directory)?;
-        until_published(bed, trial.events).await?;
+        let (published, disturbed) = tokio::join!(
+            until_published(bed, trial.events),
+            self.disturb(bed, directory, trial, consumers)
+        );
+        published?;
+        disturbed?;
         let published_in = began.elapsed().as_secs_f64();
         self.wait(bed, directory, trial).await?;
         let mut handled = self.handled(bed, directory, trial).await?;
@@ -114,6 +125,40 @@ impl Ours {
             one.intended = start;
         }
         Ok(Outcome::of(trial, published_in, handled))
+    }
+
+    async fn disturb(
+        &self,
+        bed: &Bed,
+        directory: &Path,
+        trial: Trial,
+        consumers: &mut [Process],
+    ) -> Result<()> {
+        if !trial.is_disturbed() {
+            return Ok(());
+        }
+        trial.moment(async || self.count(bed, directory, trial).await).await?;
+        if trial.kill
+            && let Some(first) = consumers.first_mut()
+        {
+            first.kill().await?;
+        }
+        if trial.flush {
+            bed.redis.flushall::<()>(false).await?;
+        }
+        if trial.malformed {
+            spoil(bed).await?;
+        }
+        Ok(())
+    }
+
+    /// How many are handled; cheaper than looking at each.
+    async fn count(&self, bed: &Bed, directory: &Path, trial: Trial) -> Result<usize> {
+        if self.effect == Effect::Row {
+            let count = bed.number_of("SELECT count(*) FROM engagement.sample_log").await?;
+            return Ok(usize::try_from(count)?);
+        }
+        Ok(self.handled(bed, directory, trial).await?.len())
     }
 
     /// Events recorded at a pace, and what goes wrong half-way.
@@ -127,26 +172,11 @@ impl Ours {
         let _relay = process::start(bed, Role::Relay, directory)?;
         tokio::time::sleep(Duration::from_secs(1)).await;
         let began = Instant::now();
-        let disturb = async {
-            if !trial.is_disturbed() {
-                return Ok(());
-            }
-            tokio::time::sleep(trial.half()).await;
-            if trial.kill
-                && let Some(first) = consumers.first_mut()
-            {
-                first.kill().await?;
-            }
-            if trial.flush {
-                bed.redis.flushall::<()>(false).await?;
-            }
-            if trial.malformed {
-                spoil(bed).await?;
-            }
-            anyhow::Ok(())
-        };
-        let (appended, disturbed) =
-            tokio::join!(load::paced(bed, trial.rate as f64, trial.events, AGGREGATES), disturb);
+        let pace = trial.rate as f64;
+        let (appended, disturbed) = tokio::join!(
+            load::paced(bed, pace, trial.events, AGGREGATES),
+            self.disturb(bed, directory, trial, consumers)
+        );
         appended?;
         disturbed?;
         let published_in = began.elapsed().as_secs_f64();

@@ -15,7 +15,7 @@ use local_stack::process::{Launch, Process, Signal};
 
 use super::{
     Manifest,
-    trial::{AGGREGATES, Contestant, Outcome, PATIENCE, Trial, lines},
+    trial::{AGGREGATES, Contestant, Handled, Outcome, PATIENCE, Trial, lines},
 };
 use crate::bed::Ground;
 
@@ -49,6 +49,7 @@ impl Theirs {
     /// Seconds that publishing took, as the publisher says.
     async fn produce(&self, ground: &Ground, trial: Trial) -> Result<f64> {
         let (program, before) = self.manifest.command.split_first().context("no command")?;
+        let began = Instant::now();
         let numbers = [trial.events, AGGREGATES, trial.rate].map(|number| number.to_string());
         let output = tokio::process::Command::new(program)
             .args(before)
@@ -62,7 +63,7 @@ impl Theirs {
         let text = String::from_utf8_lossy(&output.stdout);
         // What Redis forgets while a publisher writes may be an error to it, and is part of the trial.
         if !output.status.success() && trial.is_disturbed() {
-            return Ok(trial.half().as_secs_f64() * 2.0);
+            return Ok(began.elapsed().as_secs_f64());
         }
         let errors = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "the publisher failed: {}", errors.trim());
@@ -111,7 +112,7 @@ impl Contestant for Theirs {
         }
 
         let disturb = async {
-            tokio::time::sleep(trial.half()).await;
+            trial.moment(async || Ok(all(directory.path(), trial)?.len())).await?;
             if trial.kill
                 && let Some(first) = consumers.first_mut()
             {
@@ -133,10 +134,7 @@ impl Contestant for Theirs {
 
         let mut seen = (0, Instant::now());
         loop {
-            let mut handled = Vec::new();
-            for member in 0..trial.consumers {
-                handled.extend(lines(&log(directory.path(), member))?);
-            }
+            let handled = all(directory.path(), trial)?;
             if handled.len() > seen.0 {
                 seen = (handled.len(), Instant::now());
             }
@@ -150,6 +148,15 @@ impl Contestant for Theirs {
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }
+}
+
+/// What all consumers have handled.
+fn all(directory: &Path, trial: Trial) -> Result<Vec<Handled>> {
+    let mut handled = Vec::new();
+    for member in 0..trial.consumers {
+        handled.extend(lines(&log(directory, member))?);
+    }
+    Ok(handled)
 }
 
 fn log(directory: &Path, member: usize) -> PathBuf {

@@ -4,10 +4,10 @@ use std::{
     collections::{BTreeMap, HashMap},
     fmt,
     path::Path,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use serde::Serialize;
 
 use crate::bed::Ground;
@@ -26,11 +26,11 @@ pub(super) struct Trial {
     pub(super) rate: u64,
     /// Consumers of the one group.
     pub(super) consumers: usize,
-    /// Kill the first consumer half-way (SIGKILL); it does not come back.
+    /// Kill the first consumer (SIGKILL); it does not come back.
     pub(super) kill: bool,
-    /// Let Redis forget everything half-way.
+    /// Let Redis forget everything.
     pub(super) flush: bool,
-    /// Put an entry half-way that nobody can read.
+    /// Put an entry among the others that nobody can read.
     pub(super) malformed: bool,
 }
 
@@ -41,12 +41,23 @@ impl Default for Trial {
 }
 
 impl Trial {
-    /// How long publishing half of it takes at its pace.
-    pub(super) fn half(self) -> Duration {
-        Duration::from_secs_f64(self.events as f64 / (2 * self.rate.max(1)) as f64)
+    /// Waits for the moment at which something goes wrong: half-way at a pace, and else when a quarter is handled and
+    /// consumers have their hands full.
+    pub(super) async fn moment(self, handled: impl AsyncFn() -> Result<usize>) -> Result<()> {
+        if self.rate > 0 {
+            let half = self.events as f64 / (2 * self.rate) as f64;
+            tokio::time::sleep(Duration::from_secs_f64(half)).await;
+            return Ok(());
+        }
+        let began = Instant::now();
+        while (handled().await? as u64) < self.events / 4 {
+            ensure!(began.elapsed() < Duration::from_mins(1), "a quarter is not handled in a minute");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        Ok(())
     }
 
-    /// Whether something happens half-way.
+    /// Whether something goes wrong.
     pub(super) fn is_disturbed(self) -> bool {
         self.kill || self.flush || self.malformed
     }
