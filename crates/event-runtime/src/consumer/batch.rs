@@ -32,6 +32,7 @@ const INLINE_PAUSE: Duration = Duration::from_millis(20);
 /// One line of transactions: what it needs to prove that it may write, and how it leaves word of what it wrote.
 pub(super) struct Lane {
     pub(super) index: usize,
+    /// The owner's, or the stream's generation where there is no owner.
     pub(super) epoch: i64,
     pub(super) mark: Mark,
     pub(super) parked: Arc<Parked>,
@@ -285,11 +286,11 @@ impl Consumer {
                 let all: Vec<u64> = entries.iter().map(|entry| entry.sequence).collect();
                 let (txn, subscription) = (work.txn(), self.subscription);
                 let noted = if let Mark::Shared = lane.mark {
-                    fence::note_shared(txn, subscription, &all).await?
+                    fence::note_shared(txn, subscription, lane.epoch, &all).await?
                 } else {
-                    let noted = fence::note(txn, subscription, lane.epoch, &all).await?;
-                    noted.ok_or(BatchError::Fenced)?
+                    fence::note(txn, subscription, lane.epoch, &all).await?
                 };
+                let Some(noted) = noted else { return Err(BatchError::Fenced) };
                 if noted.len() < all.len() {
                     let duplicates = (all.len() - noted.len()) as u64;
                     counter!("events_handled_total", "outcome" => "duplicate")

@@ -108,12 +108,13 @@ pub(super) async fn compact(
 }
 
 /// Writes numbers into the inbox in nobody's name: whoever does it first applies them. Returns those that took effect
-/// neither before nor beside this.
+/// neither before nor beside this; `None` if the group has gone on to another generation of the stream.
 pub(super) async fn note_shared(
     connection: &impl ConnectionTrait,
     Subscription { group, key }: Subscription,
+    stream_epoch: i64,
     sequences: &[u64],
-) -> Result<Vec<u64>, DbErr> {
+) -> Result<Option<Vec<u64>>, DbErr> {
     let (service, partition) = (key.service.as_str(), to_smallint(key.partition));
     let numbers = list(sequences);
     // Waits for a transaction that has one of them in hand.
@@ -132,13 +133,14 @@ pub(super) async fn note_shared(
         Postgres,
         "SELECT sequence, set_config('idle_in_transaction_session_timeout', {IDLE_TIMEOUT}, true) AS timeout
            FROM watermark
-           WHERE consumer_group = {group} AND service = {service} AND partition = {partition} FOR KEY SHARE"
+           WHERE consumer_group = {group} AND service = {service} AND partition = {partition}
+             AND stream_epoch = {stream_epoch} FOR KEY SHARE"
     ))
     .one(connection)
     .await?;
-    let watermark = watermark.map_or(0, |row| row.sequence);
-    let new = noted.into_iter().filter(|row| row.sequence > watermark);
-    Ok(new.filter_map(|row| u64::try_from(row.sequence).ok()).collect())
+    let Some(watermark) = watermark else { return Ok(None) };
+    let new = noted.into_iter().filter(|row| row.sequence > watermark.sequence);
+    Ok(Some(new.filter_map(|row| u64::try_from(row.sequence).ok()).collect()))
 }
 
 /// Moves the watermark over what is in the inbox without a hole, and empties the inbox up to there, unless somebody else is

@@ -83,23 +83,9 @@ impl Consumer {
 
     async fn work(self: &Arc<Self>, taken: &Taken, ownership: Ownership, has_parked: bool) {
         let (group, key) = (self.subscription.group, self.subscription.key);
-        let Ownership { epoch, watermark, stream_epoch, inbox, orphaned, attempted } = ownership;
+        let (epoch, watermark) = (ownership.epoch, ownership.watermark);
         tracing::debug!(group, stream = %key, epoch, watermark, "partition taken");
-        let mut owner = Owner {
-            consumer: self,
-            epoch,
-            stop: &taken.lost,
-            has_inbox: !inbox.is_empty(),
-            progress: Progress::load(watermark, inbox),
-            stream_epoch,
-            is_lost: false,
-            persisted: watermark,
-            parked: Arc::new(Parked::new(has_parked)),
-            is_suspicious: orphaned >= SUSPICIOUS || attempted > watermark,
-            attempted,
-            gap: None,
-            listener: Listener::default(),
-        };
+        let mut owner = Owner::new(self, &taken.lost, ownership, has_parked);
         let reader = match Dedicated::connect(&self.redis_url) {
             Ok(reader) => reader,
             Err(error) => {
@@ -112,7 +98,31 @@ impl Consumer {
     }
 }
 
-impl Owner<'_> {
+impl<'a> Owner<'a> {
+    pub(super) fn new(
+        consumer: &'a Arc<Consumer>,
+        stop: &'a CancellationToken,
+        ownership: Ownership,
+        has_parked: bool,
+    ) -> Self {
+        let Ownership { epoch, watermark, stream_epoch, inbox, orphaned, attempted } = ownership;
+        Self {
+            consumer,
+            epoch,
+            stop,
+            has_inbox: !inbox.is_empty(),
+            progress: Progress::load(watermark, inbox),
+            stream_epoch,
+            is_lost: false,
+            persisted: watermark,
+            parked: Arc::new(Parked::new(has_parked)),
+            is_suspicious: orphaned >= SUSPICIOUS || attempted > watermark,
+            attempted,
+            gap: None,
+            listener: Listener::default(),
+        }
+    }
+
     /// Follows the stream, and begins again at the watermark whenever something interrupts it.
     async fn run(&mut self, reader: &Dedicated) {
         let (group, key) = (self.consumer.subscription.group, self.consumer.subscription.key);

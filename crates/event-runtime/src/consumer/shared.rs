@@ -17,16 +17,19 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Consumer,
     batch::{Lane, Mark},
-    catch_up,
+    catch_up::{self, Stored},
     error::OwnerError,
     fence,
+    generation::Place,
     group::{BEGIN, Group, is_gone},
+    owner::Owner,
     parked::Parked,
     slots,
     source::{Read, Source},
 };
 use crate::{
     error::chain,
+    lease::Ownership,
     park,
     redis::{Dedicated, backoff},
     relay::last_sequence,
@@ -58,9 +61,11 @@ const STUCK: Duration = Duration::from_secs(10);
 /// Why the readers of a process begin again.
 enum End {
     Failed(OwnerError),
-    /// The slots are not those that they were.
-    Slots,
+    /// The slots are not those that they were, or the generation is over.
+    Moved,
     Paused,
+    /// There is nothing to read by now.
+    Nowhere,
 }
 
 impl<E: Into<OwnerError>> From<E> for End {
@@ -85,7 +90,7 @@ impl Consumer {
             let (began, stop) = (Instant::now(), shutdown.child_token());
             let pause = match Arc::clone(&self).share_once(&stop).await {
                 Ok(()) => Duration::ZERO,
-                Err(End::Slots | End::Paused) => ROUND,
+                Err(End::Moved | End::Paused | End::Nowhere) => ROUND,
                 Err(End::Failed(error)) => {
                     failures = if began.elapsed() > IDLE { 1 } else { failures + 1 };
                     self.report(&error, failures);
@@ -125,25 +130,31 @@ impl Consumer {
 
     /// From the slots and the watermark on, until something fails.
     async fn share_once(self: Arc<Self>, stop: &CancellationToken) -> Result<(), End> {
-        let (db, owner) = (self.store.db(), self.leases.owner());
-        let Some(watermark) = slots::place(db, self.subscription).await? else {
+        let (db, subscription) = (self.store.db(), self.subscription);
+        let Some(ownership) = slots::enter(db, subscription).await? else {
             return Err(End::Paused);
         };
-        let count = self.handler.concurrency().lanes();
-        let numbers = slots::hold(db, self.subscription, owner, count).await?;
-        let group = Group { name: self.subscription.group, key: self.subscription.key };
-        let commands = self.commands.client();
-        let created = group.create(commands, watermark).await;
-        self.commands.checked(created).await?;
-        let has_parked = park::has_any(db, self.subscription.group).await?;
-        let share = Share {
-            consumer: Arc::clone(&self),
-            group,
-            parked: Arc::new(Parked::new(has_parked)),
-            stop: stop.clone(),
+        let has_parked = park::has_any(db, subscription.group).await?;
+        let mut place = Owner::new(&self, stop, ownership, has_parked);
+        let found = place.place().await?;
+        let watermark = place.progress.watermark();
+        let key = match found {
+            Place::Live(key) | Place::Ended(key, _) => key,
+            Place::Nowhere => return Err(End::Nowhere),
         };
+        let group = Group { name: subscription.group, key };
+        let parked = Arc::clone(&place.parked);
+        let share = Share { consumer: Arc::clone(&self), group, parked, stop: stop.clone() };
+        if let Place::Ended(_, end) = found {
+            return share.read_stored(watermark, end).await;
+        }
+        let commands = self.commands.client();
+        let created = share.group.create(commands, watermark).await;
+        self.commands.checked(created).await?;
         share.catch_up(watermark, None).await?;
 
+        let count = self.handler.concurrency().lanes();
+        let numbers = slots::hold(db, subscription, self.leases.owner(), count).await?;
         let mut parts: FuturesUnordered<BoxFuture<'_, Result<(), End>>> = FuturesUnordered::new();
         for number in &numbers {
             parts.push(Box::pin(share.read(format!("w-{number}"))));
@@ -197,7 +208,7 @@ impl Share {
         let sequences: Vec<u64> = whole.iter().map(|entry| entry.sequence).collect();
         let lane = Lane {
             index: 0,
-            epoch: 0,
+            epoch: i64::from(self.group.key.epoch),
             mark: Mark::Shared,
             parked: Arc::clone(&self.parked),
             is_careful,
@@ -276,13 +287,20 @@ impl Share {
             }
             let owner = self.consumer.leases.owner();
             if slots::hold(db, subscription, owner, count).await? != numbers {
-                return Err(End::Slots);
+                return Err(End::Moved);
             }
-            let Some(at) = slots::place(db, subscription).await? else {
+            let Some(Ownership { watermark: at, stream_epoch, .. }) =
+                slots::enter(db, subscription).await?
+            else {
                 return Err(End::Paused);
             };
+            let key = self.group.key;
+            let announced = self.consumer.layout.get().map(|layout| layout.epoch());
+            if stream_epoch != key.epoch || announced != Some(key.epoch) {
+                return Err(End::Moved);
+            }
             let commands = &self.consumer.commands;
-            let head = last_sequence(commands.client(), subscription.key).await;
+            let head = last_sequence(commands.client(), key).await;
             let head = commands.checked(head).await?;
             self.observe(head, at);
             if at != watermark || at >= head {
@@ -346,6 +364,15 @@ impl Share {
         let opened = catch_up::open(&self.group, reader.client(), watermark, gap).await?;
         let Some(source) = opened else { return Ok(()) };
         let result = self.follow(&*source, watermark).await;
+        reader.abandon().await;
+        result
+    }
+
+    /// Reads the rest of a generation that has ended.
+    async fn read_stored(&self, watermark: u64, end: u64) -> Result<(), End> {
+        let reader = Dedicated::connect(&self.consumer.redis_url)?;
+        let source = Stored::new(&self.group, reader.client(), watermark, end);
+        let result = self.follow(&source, watermark).await;
         reader.abandon().await;
         result
     }

@@ -3,7 +3,10 @@
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, raw_sql};
 use uuid::Uuid;
 
-use crate::{lease::Subscription, store::to_smallint};
+use crate::{
+    lease::{Ownership, Subscription},
+    store::{to_bigint, to_smallint},
+};
 
 /// How long a slot outlives its last renewal, in seconds.
 const TTL_SECONDS: i32 = 3;
@@ -19,7 +22,10 @@ struct Slot {
 #[derive(FromQueryResult)]
 struct Place {
     sequence: i64,
+    epoch: i64,
+    stream_epoch: i32,
     is_paused: bool,
+    ahead: i64,
 }
 
 /// Renews the slots that this process has in a partition, and takes the lowest free ones until it has `count`. Two processes
@@ -70,11 +76,11 @@ pub(super) async fn release(
     Ok(())
 }
 
-/// The watermark of a partition; `None` while an operator has paused the group.
-pub(super) async fn place(
+/// Where a partition stands; `None` while an operator has paused the group.
+pub(super) async fn enter(
     connection: &impl ConnectionTrait,
     Subscription { group, key }: Subscription,
-) -> Result<Option<u64>, DbErr> {
+) -> Result<Option<Ownership>, DbErr> {
     let (service, partition) = (key.service.as_str(), to_smallint(key.partition));
     connection
         .execute_raw(raw_sql!(
@@ -85,13 +91,23 @@ pub(super) async fn place(
         .await?;
     let place = Place::find_by_statement(raw_sql!(
         Postgres,
-        "SELECT sequence, is_paused FROM watermark
-           WHERE consumer_group = {group} AND service = {service} AND partition = {partition}"
+        "SELECT sequence, epoch, stream_epoch, is_paused,
+                coalesce((SELECT max(i.sequence) FROM inbox i WHERE i.consumer_group = {group}
+                            AND i.service = {service} AND i.partition = {partition}), 0) AS ahead
+           FROM watermark WHERE consumer_group = {group} AND service = {service} AND partition = {partition}"
     ))
     .one(connection)
     .await?;
-    let place = place.filter(|place| !place.is_paused);
-    Ok(place.map(|place| u64::try_from(place.sequence).unwrap_or(0)))
+    let unsigned = |number| u64::try_from(number).unwrap_or(0);
+    Ok(place.filter(|place| !place.is_paused).map(|place| Ownership {
+        epoch: place.epoch,
+        watermark: unsigned(place.sequence),
+        stream_epoch: u32::try_from(place.stream_epoch).unwrap_or(0),
+        // What is furthest ahead says enough to those who only ask for the place.
+        inbox: vec![unsigned(place.ahead)],
+        orphaned: 0,
+        attempted: 0,
+    }))
 }
 
 /// Which of these are not in the inbox.
@@ -106,7 +122,7 @@ pub(super) async fn missing(
         sequence: i64,
     }
     let (service, partition) = (key.service.as_str(), to_smallint(key.partition));
-    let (after, up_to) = (crate::store::to_bigint(after), crate::store::to_bigint(up_to));
+    let (after, up_to) = (to_bigint(after), to_bigint(up_to));
     let missing = Missing::find_by_statement(raw_sql!(
         Postgres,
         "SELECT n AS sequence FROM generate_series({after} + 1, {up_to}) AS n
