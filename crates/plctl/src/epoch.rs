@@ -5,9 +5,9 @@ use event_runtime::operator::epochs::{self, Epoch as Row};
 use serde::Serialize;
 use shared_schemas::Service;
 
-use crate::cli::Global;
+use crate::cli::{Change, Global};
 use crate::exit::{Failure, Verdict};
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, order};
 use crate::ui;
 
 /// The generations of streams.
@@ -15,6 +15,14 @@ use crate::ui;
 pub(crate) enum Epoch {
     /// Every generation with its reason, and where it ended
     Show,
+    /// Begins the next generation of one service's streams, when the present one cannot be continued
+    Bump {
+        /// How many partitions it has; as many as before if left out
+        #[arg(long, value_name = "N")]
+        partitions: Option<u16>,
+        #[command(flatten)]
+        change: Change,
+    },
 }
 
 #[derive(Serialize)]
@@ -29,6 +37,20 @@ impl Epoch {
         let fleet = Fleet::connect(global).await?;
         match self {
             Self::Show => show(global, &fleet).await?,
+            Self::Bump { partitions, change } => {
+                let order = order(global, &change)?;
+                let [site] = &*fleet.sites else {
+                    return Err(Failure::Usage("name one service with --service".to_owned()));
+                };
+                let done = epochs::bump(site, &order, partitions).await?;
+                ui::show(global.json, &done, |done| match done.changed.first() {
+                    Some(begun) => format!(
+                        "{}: generation {} with {} partitions",
+                        site.service, begun.epoch, begun.partitions
+                    ),
+                    None => format!("{}: a new generation could begin", site.service),
+                })?;
+            }
         }
         Ok(Verdict::Clean)
     }

@@ -185,7 +185,7 @@ pub struct Common {
     pub listen: SocketAddr,
     /// `REDIS_URL`.
     pub redis_url: String,
-    /// `EVENT_PARTITIONS`: streams per service, 1 to 64, the same for all services and for ever.
+    /// `EVENT_PARTITIONS`: streams of a service whose store is new, 1 to 64; the layout of an older store wins.
     pub partitions: u16,
     /// `AUDIT_INTERVAL`: how often every read model is compared with its events, in seconds; 0 for never.
     pub audit_interval: Duration,

@@ -159,7 +159,7 @@ async fn errors_are_met_with_patience(error: &'static str) {
     // tried: they may have been patient already.
     eventually(LIMIT, || async {
         let have_tried = load().iter().zip(&before).all(|(now, before)| now.0 > before.0);
-        have_tried && started.elapsed() > Duration::from_secs(6)
+        have_tried && started.elapsed() > Duration::from_secs(9)
     })
     .await;
     let (seconds, after) = (started.elapsed().as_secs(), load());

@@ -3,6 +3,7 @@
 
 mod archive;
 mod configuration;
+mod epoch;
 mod groups;
 mod look;
 mod maintenance;

@@ -51,7 +51,10 @@ impl Trial {
         }
         let began = Instant::now();
         while (handled().await? as u64) < self.events / 4 {
-            ensure!(began.elapsed() < Duration::from_mins(1), "a quarter is not handled in a minute");
+            ensure!(
+                began.elapsed() < Duration::from_mins(1),
+                "a quarter is not handled in a minute"
+            );
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         Ok(())
