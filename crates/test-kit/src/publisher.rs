@@ -125,17 +125,17 @@ impl Publisher {
         occurred_at: DateTime<Utc>,
     ) -> Result<EventId> {
         let id = EventId::new(occurred_at);
-        let fields = [
-            ("i", id.to_string()),
-            ("t", event.event_type.clone()),
-            ("a", format!("{aggregate_type}:{aggregate_id}")),
-            ("n", version.to_string()),
-            ("o", occurred_at.to_rfc3339_opts(SecondsFormat::Micros, true)),
-            ("m", serde_json::to_string(metadata)?),
-            ("p", serde_json::to_string(&event.data)?),
+        let lines = [
+            id.to_string(),
+            event.event_type.clone(),
+            format!("{aggregate_type}:{aggregate_id}"),
+            version.to_string(),
+            occurred_at.to_rfc3339_opts(SecondsFormat::Micros, true),
+            serde_json::to_string(metadata)?,
+            serde_json::to_string(&event.data)?,
         ];
-        let fields = fields.map(|(name, value)| (name.to_owned(), value));
-        self.append(service, self.partition_of(aggregate_id), fields.into()).await?;
+        let fields = vec![("e".to_owned(), lines.join("\n"))];
+        self.append(service, self.partition_of(aggregate_id), fields).await?;
         Ok(id)
     }
 

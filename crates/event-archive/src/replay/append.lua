@@ -1,10 +1,7 @@
 -- Appends events to a stream of a replay, as many as its window has room for; what is there already is passed over.
 -- KEYS[1] the stream. ARGV[1] the window in entries, ARGV[2] seconds after the last touch until the stream is gone,
--- ARGV[3] the names of the fields, separated by spaces; then per event its sequence number and the values of the fields.
+-- then per event its sequence number and its field `e`.
 -- Returns the last sequence number in the stream.
-local fields = {}
-for name in string.gmatch(ARGV[3], '%S+') do fields[#fields + 1] = name end
-
 local last, length = 0, 0
 if redis.call('EXISTS', KEYS[1]) == 1 then
     local info = redis.call('XINFO', 'STREAM', KEYS[1])
@@ -32,19 +29,14 @@ if redis.call('EXISTS', KEYS[1]) == 1 then
     end
 end
 
-local at, width = 4, #fields + 1
+local at = 3
 while at <= #ARGV and length < tonumber(ARGV[1]) do
     local sequence = tonumber(ARGV[at])
     if sequence > last then
-        local entry = {}
-        for i = 1, #fields do
-            entry[#entry + 1] = fields[i]
-            entry[#entry + 1] = ARGV[at + i]
-        end
-        redis.call('XADD', KEYS[1], ARGV[at] .. '-0', unpack(entry))
+        redis.call('XADD', KEYS[1], ARGV[at] .. '-0', 'e', ARGV[at + 1])
         last, length = sequence, length + 1
     end
-    at = at + width
+    at = at + 2
 end
 redis.call('EXPIRE', KEYS[1], ARGV[2])
 return string.format('%.0f', last)

@@ -34,7 +34,7 @@ impl Default for StreamOptions {
     }
 }
 
-/// Appends events to the streams `replay:{<service>.p<N>}:<run>`, under the ids and with the fields that they have in the streams
+/// Appends events to the streams `replay:{<service>.p<N>}:<run>`, in the form and under the ids that they have in the streams
 /// of their services. Appending again what is there already changes nothing, so an interrupted replay can begin anywhere.
 pub struct ReplayStream {
     redis: Client,
@@ -60,13 +60,12 @@ impl ReplayStream {
             let mut arguments = vec![
                 self.options.window.max(1).to_string(),
                 self.options.time_to_live.as_secs().max(1).to_string(),
-                stream::FIELDS.join(" "),
             ];
             for event in rest.iter().take(CALL) {
                 arguments.push(event.sequence.unwrap_or(0).to_string());
-                let values = stream::encode(event)
+                let entry = stream::encode(event)
                     .map_err(ArchiveError::json(format!("event {}", event.id)))?;
-                arguments.extend(values);
+                arguments.push(entry);
             }
             let reached: String = self.redis.eval(SCRIPT, key, arguments).await?;
             let reached: u64 = reached.parse().unwrap_or(0);

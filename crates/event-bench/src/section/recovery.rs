@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use fred::interfaces::ClientLike as _;
-use local_stack::process::Process;
+use local_stack::process::{Process, Signal};
 
 use super::{Scale, projection::filled_with, until_leased};
 use crate::{
@@ -24,6 +24,8 @@ const AGGREGATES: u64 = 100;
 /// What fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
+    /// The consumer that holds the lease stops; another one stands by.
+    Stop,
     /// The consumer that holds the lease is killed; another one stands by.
     Consumer,
     /// Redis is killed and started again at once.
@@ -36,11 +38,15 @@ pub(crate) async fn measure(ground: &mut Ground, scale: Scale) -> Result<Vec<Fig
     let mut figures = Vec::new();
     let mut all = Vec::new();
     for (fault, what, most) in [
+        (Fault::Stop, "consumer stops, another stands by: longest wait of an event", 0.2),
         (Fault::Consumer, "consumer killed, another stands by: longest wait of an event", 4.0),
         (Fault::Redis, "redis killed and restarted: longest wait of an event", 10.0),
         (Fault::Postgres, "postgresql killed: from its return to the next effect", 5.0),
     ] {
-        let rounds = if fault == Fault::Consumer { scale.pick(3, 1) } else { 1 };
+        let rounds = match fault {
+            Fault::Stop | Fault::Consumer => scale.pick(3, 1),
+            Fault::Redis | Fault::Postgres => 1,
+        };
         let mut worst: f64 = 0.0;
         for _ in 0..rounds {
             let (seconds, faults) = after(ground, fault).await?;
@@ -86,7 +92,7 @@ async fn after(ground: &mut Ground, fault: Fault) -> Result<(f64, Faults)> {
     let effects = load::effects(&bed).await?;
     let micros = match fault {
         // The event after the fault waits for all of it.
-        Fault::Consumer | Fault::Redis => effects
+        Fault::Stop | Fault::Consumer | Fault::Redis => effects
             .iter()
             .filter(|effect| effect.intended >= failed - 500_000)
             .map(|effect| effect.applied - effect.intended)
@@ -105,6 +111,7 @@ async fn fail(ground: &mut Ground, bed: &Bed, fault: Fault, owner: &mut Process)
     let now = || bed.post.clock().now().timestamp_micros();
     let failed = now();
     match fault {
+        Fault::Stop => owner.stop(Signal::SIGTERM, Duration::from_secs(10)).await?,
         Fault::Consumer => owner.kill().await?,
         Fault::Redis => {
             ground.redis.kill().await?;

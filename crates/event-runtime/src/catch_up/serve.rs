@@ -11,7 +11,7 @@ use crate::{
     control::CatchUpRequest,
     error::chain,
     redis::{close, recover},
-    relay::{BATCH, append_for_a_while, ends},
+    relay::{BATCH, Batch, append_for_a_while, ends},
     store::to_bigint,
 };
 
@@ -82,7 +82,7 @@ impl Server {
                 break;
             }
             let end = events.last().and_then(|event| event.sequence);
-            last = append_for_a_while(&self.redis, &key, last, &events).await?;
+            last = append_for_a_while(&self.redis, &key, last, Batch::of(&events)?).await?;
             if end == Some(last) {
                 counter!("events_catch_up_served_total").increment(events.len() as u64);
             }

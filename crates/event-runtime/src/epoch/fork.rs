@@ -67,8 +67,7 @@ async fn nearest(
     let reply: Vec<Value> = once(redis).xrevrange(key.to_string(), end, start, Some(1)).await?;
     let entry = reply.into_iter().next().and_then(Entry::parse);
     Ok(entry.map(|entry| {
-        let id = entry.fields.and_then(|mut fields| fields.remove("i"));
-        (entry.sequence, id)
+        (entry.sequence, entry.event_id().map(ToOwned::to_owned))
     }))
 }
 

@@ -3,10 +3,11 @@
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, TransactionTrait, raw_sql};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::{CommandError, Done, Order, Site, actions};
+use crate::stream::Fields;
 
 /// Which parked events are meant; what is not given does not matter.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -56,14 +57,17 @@ pub struct Parked {
     pub parked_at: DateTime<Utc>,
     /// When the group's owner tries it again; absent when only an operator or a newer build can mend it.
     pub retry_at: Option<DateTime<Utc>>,
-    /// The stream entry as it was, as JSON text.
+    /// What was in the stream entry, as JSON text.
     #[serde(serialize_with = "as_json")]
     pub entry: String,
 }
 
-/// The entry as JSON inside JSON; as text if somebody has damaged it.
+/// What is in the entry, by name; as text if somebody has damaged it.
 fn as_json<S: serde::Serializer>(entry: &str, serializer: S) -> Result<S::Ok, S::Error> {
-    serde_json::from_str::<Value>(entry).unwrap_or_else(|_| json!(entry)).serialize(serializer)
+    match serde_json::from_str::<Option<Fields>>(entry) {
+        Ok(fields) => fields.map(Fields::into_parts).serialize(serializer),
+        Err(_) => json!(entry).serialize(serializer),
+    }
 }
 
 /// Parked events, in the order of group, producer, partition and sequence, at most `limit`.

@@ -191,19 +191,21 @@ fn read(partition: i16, value: Value) -> StreamEntry {
     let id = id_of(&value);
     let entry = Entry::parse(value);
     let sequence = entry.as_ref().map_or(0, |entry| entry.sequence);
-    let mut fields = entry.and_then(|entry| entry.fields).unwrap_or_default();
-    let json = |text: Option<String>| {
-        text.map_or(json!(null), |text| serde_json::from_str(&text).unwrap_or(json!(text)))
+    let fields = entry.and_then(|entry| entry.fields);
+    let part = |name| fields.as_ref().and_then(|fields| fields.get(name));
+    let text = |name| part(name).map(ToOwned::to_owned);
+    let json = |name| {
+        part(name).map_or(json!(null), |text| serde_json::from_str(text).unwrap_or(json!(text)))
     };
     StreamEntry {
         partition,
         sequence,
         id,
-        event_type: fields.remove("t"),
-        aggregate: fields.remove("a"),
-        occurred_at: fields.remove("o"),
-        data: json(fields.remove("p")),
-        metadata: json(fields.remove("m")),
+        event_type: text("t"),
+        aggregate: text("a"),
+        occurred_at: text("o"),
+        data: json("p"),
+        metadata: json("m"),
     }
 }
 
@@ -231,7 +233,7 @@ pub(super) async fn ids_after(
     let entries: Vec<Value> = command(&site.redis, &stream.key, "XRANGE", &words).await?;
     let id = |value: Value| {
         let raw = id_of(&value);
-        let event = Entry::parse(value).and_then(|entry| entry.fields?.remove("i"));
+        let event = Entry::parse(value).and_then(|entry| entry.event_id().map(ToOwned::to_owned));
         (sequence(&raw), event)
     };
     Ok(entries.into_iter().map(id).collect())

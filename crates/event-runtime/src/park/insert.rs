@@ -39,7 +39,7 @@ impl ParkedRow {
             sequence: entry.sequence,
             // PostgreSQL text cannot hold NUL.
             aggregate: entry.aggregate().map(|(kind, id)| (without_nul(kind), id)),
-            event_type: field("t").map(|name| without_nul(name)),
+            event_type: field("t").map(without_nul),
             occurred_at: field("o").and_then(|time| time.parse().ok()),
             entry: serde_json::to_string(&entry.fields).unwrap_or_default(),
             reason,

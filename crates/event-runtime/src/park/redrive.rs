@@ -154,9 +154,8 @@ async fn apply(
     handler: &dyn Handler,
     oldest: &Oldest,
 ) -> Result<(), ApplyError> {
-    let fields: Option<std::collections::BTreeMap<String, String>> =
-        serde_json::from_str(&oldest.entry)
-            .map_err(|error| ApplyError::reject("undecodable", error))?;
+    let fields = serde_json::from_str(&oldest.entry)
+        .map_err(|error| ApplyError::reject("undecodable", error))?;
     let service =
         oldest.service.parse().map_err(|error: shared_schemas::choice::UnknownChoice| {
             ApplyError::reject("undecodable", error)

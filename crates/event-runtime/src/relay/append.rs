@@ -5,7 +5,7 @@ use fred::{clients::Client, interfaces::LuaInterface, types::Value};
 use crate::{
     RecordedEvent, RuntimeError,
     redis::once,
-    stream::{FIELDS, encode},
+    stream::encode,
 };
 
 const SCRIPT: &str = include_str!("publish.lua");
@@ -20,19 +20,49 @@ const SCRIPT_FOR_A_WHILE: &str = concat!(
 /// Events per script call. Redis serves nobody else meanwhile; at this size it is about a millisecond.
 pub(crate) const BATCH: i64 = 500;
 
-/// Appends consecutive events to a stream whose last sequence number is `last`, 0 if it is empty. Returns its last one after
-/// the call: another than that of the last event means that the batch was refused, because the stream ends elsewhere.
+/// Events in the form in which a stream has them.
+pub(crate) struct Batch {
+    /// For each event its sequence number and its field.
+    arguments: Vec<Value>,
+    /// Of all fields.
+    bytes: usize,
+}
+
+impl Batch {
+    /// Encodes consecutive events.
+    ///
+    /// # Errors
+    ///
+    /// If one has no JSON form.
+    pub(crate) fn of(events: &[RecordedEvent]) -> Result<Self, RuntimeError> {
+        let (mut arguments, mut bytes) = (Vec::with_capacity(1 + 2 * events.len()), 0);
+        for event in events {
+            let field = encode(event)?;
+            bytes += field.len();
+            arguments.push(event.sequence.unwrap_or_default().to_string().into());
+            arguments.push(field.into());
+        }
+        Ok(Self { arguments, bytes })
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+/// Appends a batch to a stream whose last sequence number is `last`, 0 if it is empty. Returns its last one after the call:
+/// another than that of the batch's last event means that it was refused, because the stream ends elsewhere.
 ///
 /// # Errors
 ///
-/// If Redis does not answer, or an event cannot be encoded. Whether a batch without an answer was written is not known.
+/// If Redis does not answer. Whether a batch without an answer was written is not known.
 pub(crate) async fn append(
     redis: &Client,
     key: &str,
     last: u64,
-    events: &[RecordedEvent],
+    batch: Batch,
 ) -> Result<u64, RuntimeError> {
-    run(SCRIPT, redis, key, last, events).await
+    run(SCRIPT, redis, key, last, batch).await
 }
 
 /// The same, to a stream that Redis forgets a minute after the last call.
@@ -44,9 +74,9 @@ pub(crate) async fn append_for_a_while(
     redis: &Client,
     key: &str,
     last: u64,
-    events: &[RecordedEvent],
+    batch: Batch,
 ) -> Result<u64, RuntimeError> {
-    run(SCRIPT_FOR_A_WHILE, redis, key, last, events).await
+    run(SCRIPT_FOR_A_WHILE, redis, key, last, batch).await
 }
 
 async fn run(
@@ -54,16 +84,9 @@ async fn run(
     redis: &Client,
     key: &str,
     last: u64,
-    events: &[RecordedEvent],
+    mut batch: Batch,
 ) -> Result<u64, RuntimeError> {
-    let mut arguments: Vec<Value> = vec![last.to_string().into(), FIELDS.len().to_string().into()];
-    for event in events {
-        arguments.push(event.sequence.unwrap_or_default().to_string().into());
-        for (name, value) in FIELDS.into_iter().zip(encode(event)?) {
-            arguments.push(name.into());
-            arguments.push(value.into());
-        }
-    }
-    let last: String = once(redis).eval(script, key, arguments).await?;
+    batch.arguments.push(last.to_string().into());
+    let last: String = once(redis).eval(script, key, batch.arguments).await?;
     Ok(last.parse().unwrap_or(0))
 }

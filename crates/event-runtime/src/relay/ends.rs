@@ -56,7 +56,7 @@ pub(crate) async fn ends(redis: &Client, key: &str) -> Result<Ends, fred::error:
     }
     ends.tail.event_id = last
         .filter(|entry| entry.sequence == ends.tail.sequence)
-        .and_then(|entry| entry.fields?.remove("i"));
+        .and_then(|entry| entry.event_id().map(ToOwned::to_owned));
     Ok(ends)
 }
 

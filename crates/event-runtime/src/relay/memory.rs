@@ -22,8 +22,11 @@ const HIGH: u64 = 80;
 /// It goes on at this many, so that it does not pause again at once.
 const LOW: u64 = 75;
 
-/// How old an answer about memory may be.
+/// How old an answer about memory may be, if little was written since.
 const FRESH: Duration = Duration::from_millis(250);
+
+/// Bytes that a byte of an event takes at most, once the stream's nodes and the buffers on the way are counted.
+const OVERHEAD: u64 = 3;
 
 /// What the server says of itself (`INFO`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -82,6 +85,14 @@ impl RedisServer {
         Ok(())
     }
 
+    /// Bytes until the relay pauses; none left at that point, and no end of them without a limit.
+    fn room(&self) -> u64 {
+        if self.limit == 0 {
+            return u64::MAX;
+        }
+        (self.limit / 100 * HIGH).saturating_sub(self.used)
+    }
+
     /// Whether so many hundredths of its memory are in use.
     fn is_filled_to(&self, hundredths: u64) -> bool {
         self.limit > 0
@@ -127,17 +138,33 @@ impl Pressure {
 pub(super) struct Guard {
     asked: Option<Instant>,
     server: Option<RedisServer>,
+    /// Bytes of events written since it was asked.
+    written: u64,
 }
 
 impl Guard {
-    /// Whether there is room to publish, asking at most every [`FRESH`]. A server that does not let us ask has room, until it
-    /// refuses a batch.
+    /// Notes that so many bytes of events were written.
+    pub(super) fn wrote(&mut self, bytes: usize) {
+        self.written = self.written.saturating_add(bytes as u64);
+    }
+
+    /// Whether the last answer still holds: it is young, and what was written since cannot have taken half of the room.
+    fn knows(&self) -> bool {
+        let room = self.server.as_ref().map_or(u64::MAX, RedisServer::room);
+        self.asked.is_some_and(|asked| asked.elapsed() < FRESH)
+            && self.written.saturating_mul(OVERHEAD) < room / 2
+    }
+
+    /// Whether there is room to publish, asking only when the last answer is worth no more. A server that does not let us ask
+    /// has room, until it refuses a batch.
     pub(super) async fn has_room(
         &mut self,
         redis: &Client,
         pressure: &Pressure,
     ) -> Result<bool, RuntimeError> {
-        if self.asked.is_some_and(|asked| asked.elapsed() < FRESH) {
+        // Under pressure the room is none whatever was written, and asking more often would not make any.
+        let is_recent = self.asked.is_some_and(|asked| asked.elapsed() < FRESH);
+        if self.knows() || is_recent && pressure.is_high() {
             return Ok(!pressure.is_high());
         }
         let server = match RedisServer::ask(redis).await {
@@ -146,6 +173,7 @@ impl Guard {
             Err(error) => return Err(error.into()),
         };
         self.asked = Some(Instant::now());
+        self.written = 0;
         if pressure.note(&server) {
             if pressure.is_high() {
                 tracing::warn!(
@@ -219,6 +247,21 @@ mod tests {
 
             assert_eq!(pressure.is_high(), is_high, "{used}");
         }
+    }
+
+    #[test]
+    fn an_answer_is_worth_no_more_when_half_of_the_room_may_be_taken() {
+        let server = filled(60_000, 100_000);
+        let mut guard =
+            Guard { asked: Some(Instant::now()), server: Some(server), ..Guard::default() };
+        assert!(guard.knows());
+
+        // 20,000 bytes were left below four fifths.
+        guard.wrote(3_000);
+        assert!(guard.knows());
+        guard.wrote(400);
+
+        assert!(!guard.knows());
     }
 
     #[test]

@@ -26,14 +26,14 @@ use fred::{clients::Client, interfaces::KeysInterface, types::ExpireOptions};
 use metrics::{counter, gauge, histogram};
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use append::{BATCH, append, append_for_a_while};
+pub(crate) use append::{BATCH, Batch, append, append_for_a_while};
 pub use ends::last_sequence;
 pub(crate) use ends::{Ends, ends};
 pub(crate) use memory::{Pressure, RedisServer};
 
 use self::{memory::Guard, pause::Switch};
 use crate::{
-    EventStore, RuntimeError,
+    EventStore, RecordedEvent, RuntimeError,
     error::chain,
     layout::{Generation, Layout, announce},
     redis::{backoff, close, once, recover},
@@ -249,19 +249,41 @@ impl Relay {
         let base = layout.base(key.epoch, key.partition);
         let mut cursor = self.cursor(key).await?;
         let mut published = 0;
+        // What was read ahead, and after which number.
+        let mut ahead: Option<(u64, Vec<RecordedEvent>)> = None;
         while self.may_publish().await? {
             let after = match cursor {
                 0 => base.max(self.beginning(key).await?),
                 cursor => cursor.max(base),
             };
-            let events = self.store.published_in(key, after, BATCH).await?;
+            let events = match ahead.take() {
+                Some((from, events)) if from == after => events,
+                Some(_) | None => self.store.published_in(key, after, BATCH).await?,
+            };
             let Some(end) = events.last().and_then(|event| event.sequence) else { break };
             let begin = events.first().and_then(|event| event.sequence).unwrap_or(end);
-            let last = append(&self.redis, &key.to_string(), cursor, &events).await?;
+            let batch = Batch::of(&events)?;
+            let is_full = i64::try_from(events.len()) == Ok(BATCH);
+            self.guard.wrote(batch.bytes());
+            let key_text = key.to_string();
+            let writing = append(&self.redis, &key_text, cursor, batch);
+            // A backlog is read while Redis takes what was read before.
+            let last = if is_full {
+                let reading = self.store.published_in(key, end, BATCH);
+                let (last, next) = tokio::join!(writing, reading);
+                let last = last?;
+                ahead = Some((end, next?));
+                last
+            } else {
+                writing.await?
+            };
             match self.believed(key.partition).answered(end, last) {
                 Appended::All => {
                     published += events.len();
                     self.record(&events, begin);
+                    if !is_full {
+                        break;
+                    }
                 }
                 Appended::Refused => {
                     counter!("events_publish_cas_conflicts_total").increment(1);
@@ -310,14 +332,14 @@ impl Relay {
         self.cursors.entry(partition).or_default()
     }
 
-    fn record(&self, events: &[crate::RecordedEvent], begin: u64) {
+    fn record(&self, events: &[RecordedEvent], begin: u64) {
         counter!("events_published_total").increment(events.len() as u64);
         #[expect(clippy::cast_precision_loss, reason = "a batch has at most 500 events")]
         histogram!("events_publish_batch_size").record(events.len() as f64);
-        let now = self.store.clock().now();
+        let (now, delays) = (self.store.clock().now(), histogram!("events_publish_delay_seconds"));
         for event in events {
             let delay = (now - event.occurred_at).to_std().unwrap_or_default();
-            histogram!("events_publish_delay_seconds").record(delay.as_secs_f64());
+            delays.record(delay.as_secs_f64());
         }
         tracing::debug!(begin, count = events.len(), "published");
     }

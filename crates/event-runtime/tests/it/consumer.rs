@@ -234,27 +234,22 @@ async fn a_replica_that_stops_hands_over_at_once() {
     relay.stop().await;
 }
 
-/// A process that stops does not wait for its blocked read, and the next owner is there before a user notices.
+/// A process that stops does not wait for its blocked read, and the next owner does not wait for the lease to end, nor for
+/// its next round: `cargo xtask bench events --only recovery` says how long that takes when the machine has nothing else to do.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_partition_changes_hands_within_200_ms_when_its_owner_stops() {
+async fn a_partition_changes_hands_when_its_owner_stops_and_not_when_a_clock_says_so() {
     let world = World::new(1).await;
     let relay = world.relay();
     let mut owner = world.tally().await;
     world.add_many(2, 2).await;
     eventually(LIMIT, || world.settled()).await;
 
-    let mut late = Vec::new();
+    let mut waits = Vec::new();
     for round in 1..8 {
         let successor = world.tally().await;
         let replicas = "SELECT count(*) FROM engagement.replica WHERE expires_at > now()";
         eventually(LIMIT, || async { world.number(replicas).await.unwrap() == 2 }).await;
         let epoch = world.number("SELECT epoch FROM engagement.watermark").await.unwrap();
-        // A hand-over is about ten statements; other programs on the machine are none of its business.
-        let yardstick = Instant::now();
-        for _ in 0..10 {
-            world.number(replicas).await.unwrap();
-        }
-        let limit = Duration::from_millis(200).max(yardstick.elapsed() * 2);
 
         let stopping = Instant::now();
         let watch = async {
@@ -266,14 +261,14 @@ async fn a_partition_changes_hands_within_200_ms_when_its_owner_stops() {
             stopping.elapsed()
         };
         let (entered, _) = tokio::join!(watch, owner.stop());
-        if entered > limit {
-            late.push((entered, limit));
-        }
+        waits.push(entered);
         world.add(id(1), round).await;
         eventually(LIMIT, || world.settled()).await;
         owner = successor;
     }
-    assert!(late.len() <= 3, "{late:?}");
+    // A blocked read lasts a second, a lease three: whoever waited for one would take longer every second time.
+    waits.sort();
+    assert!(waits[waits.len() / 2] < Duration::from_millis(700), "{waits:?}");
     owner.stop().await;
     relay.stop().await;
 }

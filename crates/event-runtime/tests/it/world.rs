@@ -254,7 +254,10 @@ impl World {
             .into_iter()
             .map(|entry| {
                 let (id, fields): (String, BTreeMap<String, String>) = entry.convert()?;
-                Ok((id, fields.get("i").context("no event id")?.clone()))
+                // The first line, or all of an entry that a test wrote.
+                let event = fields.get("e").and_then(|event| event.lines().next());
+                let id_alone = fields.get("i").map(String::as_str);
+                Ok((id, event.or(id_alone).context("no event id")?.to_owned()))
             })
             .collect()
     }

@@ -85,10 +85,11 @@ impl Pair<'_> {
 
     /// Every event is at its own number: what an entry holds tells whether it is the right one.
     async fn append(&mut self, expected: u64, sequences: &[u64]) {
-        let mut arguments = vec![expected.to_string(), "1".to_owned()];
-        for sequence in sequences {
-            arguments.extend([sequence.to_string(), "i".to_owned(), sequence.to_string()]);
-        }
+        let mut arguments: Vec<String> = sequences
+            .iter()
+            .flat_map(|sequence| [sequence.to_string(), sequence.to_string()])
+            .collect();
+        arguments.push(expected.to_string());
         let client = self.real.client();
         let real: Result<String, _> = client.eval(SCRIPT, Key::from(KEY), arguments).await;
         let entries: Vec<(u64, usize)> = sequences
@@ -184,7 +185,7 @@ impl Pair<'_> {
         self.take_flush().await;
         for (sequence, event) in &kept {
             let (id, event) = (format!("{sequence}-0"), event.to_string());
-            let _: String = self.words(&["XADD", KEY, &id, "i", &event]).await.unwrap();
+            let _: String = self.words(&["XADD", KEY, &id, "e", &event]).await.unwrap();
         }
         self.model.append_anyway(&kept);
     }
@@ -200,7 +201,7 @@ impl Pair<'_> {
         let mut real = Stream::default();
         for entry in entries {
             let (id, fields): (String, BTreeMap<String, String>) = entry.convert().unwrap();
-            real.entries.insert(number(&id), fields["i"].parse().unwrap());
+            real.entries.insert(number(&id), fields["e"].parse().unwrap());
         }
         let exists: bool = self.words(&["EXISTS", KEY]).await.unwrap();
         if exists {
@@ -295,7 +296,7 @@ fn a_stream_is_always_an_interval_of_the_store() {
                 .into_iter()
                 .map(|entry| {
                     let (id, fields): (String, BTreeMap<String, String>) = entry.convert().unwrap();
-                    (number(&id), fields["i"].parse().unwrap())
+                    (number(&id), fields["e"].parse().unwrap())
                 })
                 .collect();
             let first = entries.first().map_or(1, |(sequence, _)| *sequence);
