@@ -49,7 +49,7 @@ pub(crate) async fn measure(ground: &mut Ground, scale: Scale) -> Result<Vec<Fig
         for (cost, now) in found.costs.iter_mut().zip([number, published, consumed]) {
             cost.push(now);
         }
-        found.whole.push(whole(&stored(ground, events).await?, events).await?);
+        found.whole.push(whole(&ground.bed(1).await?, events).await?);
 
         let same_fields = raw::ceiling(ground.redis.port(), events, shape).await?;
         note(format_args!(
@@ -119,9 +119,13 @@ struct Found {
 /// A bed whose events are recorded and numbered.
 async fn stored(ground: &mut Ground, events: u64) -> Result<Bed> {
     let bed = ground.bed(1).await?;
-    bed.record(events, AGGREGATES).await?;
-    bed.number().await?;
+    store_events(&bed, events).await?;
     Ok(bed)
+}
+
+async fn store_events(bed: &Bed, events: u64) -> Result<()> {
+    bed.record(events, AGGREGATES).await?;
+    bed.number().await
 }
 
 /// The relay alone.
@@ -151,12 +155,16 @@ async fn consume(bed: &Bed, events: u64) -> Result<f64> {
     Ok(events as f64 / took.as_secs_f64())
 }
 
-/// Relay and consumer side by side, as two services are, from the first entry to the last acknowledgement.
+/// Relay and consumer side by side, as two services are, from the start of the relay to the last acknowledgement.
 async fn whole(bed: &Bed, events: u64) -> Result<f64> {
     let handler = Nothing::default();
     let builder = RuntimeBuilder::new(bed.engagement.clone(), bed.redis_url.clone());
+    // Nobody reads streams that their producer has not announced.
+    let relay = Running::start(RuntimeBuilder::new(bed.post.clone(), bed.redis_url.clone()))?;
     let consumer = Running::start(builder.projection(handler.clone()))?;
     until_leased(bed).await?;
+    relay.stop().await;
+    store_events(bed, events).await?;
     let began = Instant::now();
     let relay = Running::start(RuntimeBuilder::new(bed.post.clone(), bed.redis_url.clone()))?;
     bed.reached("engagement.nothing", events, Duration::from_mins(2)).await?;
