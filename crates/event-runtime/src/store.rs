@@ -15,7 +15,6 @@ use crate::{
     Clock, RuntimeError, UnitOfWork, Version,
     layout::{self, Layout},
     recorded::RecordedEvent,
-    stream::StreamKey,
 };
 
 /// The events of one service, in its own schema.
@@ -238,29 +237,13 @@ impl EventStore {
         sequence: u64,
         limit: i64,
     ) -> Result<Vec<RecordedEvent>, DbErr> {
-        // There is no such generation, so nothing ends it.
-        self.published_in(StreamKey::new(self.service, partition).at(0), sequence, limit).await
-    }
-
-    /// The same, short of where the generation ended: what the relay writes to its stream. A relay that has not heard of a
-    /// newer generation writes nothing of it into the old one, since what it reads and where it ends are one snapshot.
-    pub(crate) async fn published_in(
-        &self,
-        key: StreamKey,
-        sequence: u64,
-        limit: i64,
-    ) -> Result<Vec<RecordedEvent>, DbErr> {
-        let (partition, after) = (to_smallint(key.partition), to_bigint(sequence));
-        let epoch = to_integer(key.epoch);
+        let (partition, after) = (to_smallint(partition), to_bigint(sequence));
         let rows = EventRow::find_by_statement(raw_sql!(
             Postgres,
             "SELECT e.id, e.aggregate_type, e.aggregate_id, e.aggregate_version, e.type, e.data, e.metadata,
                     e.occurred_at, p.partition, p.sequence, e.position
                FROM publication p JOIN event e ON e.position = p.position
                WHERE p.partition = {partition} AND p.sequence > {after}
-                 AND p.sequence <= coalesce((SELECT ended.sequence FROM stream_epoch_end ended
-                                               WHERE ended.epoch = {epoch} AND ended.partition = {partition}),
-                                            9223372036854775807)
                ORDER BY p.sequence LIMIT {limit}"
         ))
         .all(&self.db)

@@ -11,8 +11,9 @@ use crate::{
     control::CatchUpRequest,
     error::chain,
     redis::{close, recover},
-    relay::{BATCH, Batch, append_for_a_while, ends},
+    relay::{PAGE, Page, append_for_a_while, ends},
     store::to_bigint,
+    stream::StreamKey,
 };
 
 /// How many script calls an answer may take. Most of them are refused only while another process answers the same request.
@@ -68,23 +69,22 @@ impl Server {
     async fn answer(&self, request: &CatchUpRequest) -> Result<(), RuntimeError> {
         let CatchUpRequest { group, partition, run, after, through } = request;
         let key = catch_up_key(self.store.service(), *partition, group, *run);
+        // Whatever the generation: the reader knows how far it wants to go.
+        let whole = StreamKey::new(self.store.service(), *partition).at(0);
         let limit = after.saturating_add(WINDOW);
         let limit = through.map_or(limit, |through| through.min(limit));
         let mut last = ends(&self.redis, &key).await?.tail.sequence;
         for _ in 0..CALLS {
             let cursor = last.max(*after);
-            let wanted = to_bigint(limit.saturating_sub(cursor)).min(BATCH);
+            let wanted = to_bigint(limit.saturating_sub(cursor)).min(PAGE);
             if wanted == 0 {
                 break;
             }
-            let events = self.store.published_after(*partition, cursor, wanted).await?;
-            if events.is_empty() {
-                break;
-            }
-            let end = events.last().and_then(|event| event.sequence);
-            last = append_for_a_while(&self.redis, &key, last, Batch::of(&events)?).await?;
-            if end == Some(last) {
-                counter!("events_catch_up_served_total").increment(events.len() as u64);
+            let page = Page::read(&self.store, whole, cursor, wanted).await?;
+            let Some(end) = page.end() else { break };
+            last = append_for_a_while(&self.redis, &key, last, &page).await?;
+            if end == last {
+                counter!("events_catch_up_served_total").increment(page.len() as u64);
             }
         }
         Ok(())

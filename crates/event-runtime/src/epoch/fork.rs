@@ -66,9 +66,7 @@ async fn nearest(
     let (end, start) = (format!("{to}-0"), format!("{from}-0"));
     let reply: Vec<Value> = once(redis).xrevrange(key.to_string(), end, start, Some(1)).await?;
     let entry = reply.into_iter().next().and_then(Entry::parse);
-    Ok(entry.map(|entry| {
-        (entry.sequence, entry.event_id().map(ToOwned::to_owned))
-    }))
+    Ok(entry.map(|entry| (entry.sequence, entry.event_id().map(ToOwned::to_owned))))
 }
 
 /// Whether the store has that event at that place. An entry that is gone contradicts nothing.

@@ -13,6 +13,7 @@
 mod append;
 mod ends;
 mod memory;
+mod page;
 mod pause;
 pub(crate) mod sequencer;
 
@@ -26,14 +27,15 @@ use fred::{clients::Client, interfaces::KeysInterface, types::ExpireOptions};
 use metrics::{counter, gauge, histogram};
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use append::{BATCH, Batch, append, append_for_a_while};
+pub(crate) use append::{append, append_for_a_while};
 pub use ends::last_sequence;
 pub(crate) use ends::{Ends, ends};
 pub(crate) use memory::{Pressure, RedisServer};
+pub(crate) use page::{PAGE, Page};
 
 use self::{memory::Guard, pause::Switch};
 use crate::{
-    EventStore, RecordedEvent, RuntimeError,
+    EventStore, RuntimeError,
     error::chain,
     layout::{Generation, Layout, announce},
     redis::{backoff, close, once, recover},
@@ -45,6 +47,9 @@ use crate::{
 
 /// How often an idle relay looks for events of other processes and checks that the streams are whole.
 const POLL: Duration = Duration::from_millis(250);
+
+/// Pages of one stream before the other partitions, and what has no number yet, have their turn.
+const TURN: usize = 20;
 
 /// How often a busy relay looks whether there is a new generation, and announces how far the store has come.
 const LOOK: Duration = Duration::from_secs(1);
@@ -197,6 +202,8 @@ impl Relay {
             return Ok(Arc::clone(layout));
         }
         let (layout, read) = (self.store.refresh_layout().await?, Instant::now());
+        // Before Redis is asked: what waits is most worth knowing while it does not answer.
+        sequencer::observe(&self.store).await?;
         let announced = announce(&self.redis, self.store.service(), &layout).await;
         match announced.map_err(RuntimeError::from) {
             Ok(None) => (),
@@ -215,7 +222,6 @@ impl Relay {
             }
             self.epoch = layout.epoch();
         }
-        sequencer::observe(&self.store).await?;
         self.layout = Some((Arc::clone(&layout), read));
         Ok(layout)
     }
@@ -243,34 +249,34 @@ impl Relay {
             && self.guard.has_room(&self.redis, &self.pressure).await?)
     }
 
-    /// Brings one stream up to the store.
+    /// Brings one stream up to the store, or as much nearer as goes before others have to wait for long.
     async fn publish(&mut self, key: StreamKey, layout: &Layout) -> Result<usize, RuntimeError> {
         // A generation begins with an empty stream, wherever its numbers begin.
         let base = layout.base(key.epoch, key.partition);
+        let (name, store) = (key.to_string(), self.store.clone());
         let mut cursor = self.cursor(key).await?;
         let mut published = 0;
         // What was read ahead, and after which number.
-        let mut ahead: Option<(u64, Vec<RecordedEvent>)> = None;
-        while self.may_publish().await? {
+        let mut ahead: Option<(u64, Page)> = None;
+        for _ in 0..TURN {
+            if !self.may_publish().await? {
+                break;
+            }
             let after = match cursor {
                 0 => base.max(self.beginning(key).await?),
                 cursor => cursor.max(base),
             };
-            let events = match ahead.take() {
-                Some((from, events)) if from == after => events,
-                Some(_) | None => self.store.published_in(key, after, BATCH).await?,
+            let page = match ahead.take() {
+                Some((from, page)) if from == after => page,
+                Some(_) | None => Page::read(&store, key, after, PAGE).await?,
             };
-            let Some(end) = events.last().and_then(|event| event.sequence) else { break };
-            let begin = events.first().and_then(|event| event.sequence).unwrap_or(end);
-            let batch = Batch::of(&events)?;
-            let is_full = i64::try_from(events.len()) == Ok(BATCH);
-            self.guard.wrote(batch.bytes());
-            let key_text = key.to_string();
-            let writing = append(&self.redis, &key_text, cursor, batch);
+            let Some(end) = page.end() else { break };
+            let is_full = i64::try_from(page.len()) == Ok(PAGE);
+            self.guard.wrote(page.bytes());
+            let writing = append(&self.redis, &name, cursor, &page);
             // A backlog is read while Redis takes what was read before.
             let last = if is_full {
-                let reading = self.store.published_in(key, end, BATCH);
-                let (last, next) = tokio::join!(writing, reading);
+                let (last, next) = tokio::join!(writing, Page::read(&store, key, end, PAGE));
                 let last = last?;
                 ahead = Some((end, next?));
                 last
@@ -279,8 +285,8 @@ impl Relay {
             };
             match self.believed(key.partition).answered(end, last) {
                 Appended::All => {
-                    published += events.len();
-                    self.record(&events, begin);
+                    published += page.len();
+                    self.record(&page);
                     if !is_full {
                         break;
                     }
@@ -332,15 +338,14 @@ impl Relay {
         self.cursors.entry(partition).or_default()
     }
 
-    fn record(&self, events: &[RecordedEvent], begin: u64) {
-        counter!("events_published_total").increment(events.len() as u64);
-        #[expect(clippy::cast_precision_loss, reason = "a batch has at most 500 events")]
-        histogram!("events_publish_batch_size").record(events.len() as f64);
+    fn record(&self, page: &Page) {
+        counter!("events_published_total").increment(page.len() as u64);
+        #[expect(clippy::cast_precision_loss, reason = "a page has at most 500 events")]
+        histogram!("events_publish_batch_size").record(page.len() as f64);
         let (now, delays) = (self.store.clock().now(), histogram!("events_publish_delay_seconds"));
-        for event in events {
-            let delay = (now - event.occurred_at).to_std().unwrap_or_default();
-            delays.record(delay.as_secs_f64());
+        for time in page.times() {
+            delays.record((now - time).to_std().unwrap_or_default().as_secs_f64());
         }
-        tracing::debug!(begin, count = events.len(), "published");
+        tracing::debug!(begin = page.begin(), count = page.len(), "published");
     }
 }

@@ -38,7 +38,8 @@ pub(super) async fn sequence(store: &EventStore, epoch: u32) -> Result<Sequenced
         "WITH generation AS (
            SELECT partitions FROM stream_epoch ORDER BY epoch DESC LIMIT 1
          ), taken AS (
-           DELETE FROM outbox WHERE position IN (SELECT position FROM outbox ORDER BY position LIMIT {BATCH})
+           DELETE FROM outbox WHERE position <= (
+             SELECT max(position) FROM (SELECT position FROM outbox ORDER BY position LIMIT {BATCH}) first)
            RETURNING position, aggregate_hash
          ), numbered AS (
            INSERT INTO publication (partition, sequence, position)
@@ -110,13 +111,14 @@ struct Outbox {
     oldest_seconds: f64,
 }
 
-/// Publishes how much waits in the outbox, and how long the oldest has waited.
+/// Publishes how much waits in the outbox, counted up to 100 000, and how long the oldest has waited.
 pub(super) async fn observe(store: &EventStore) -> Result<(), DbErr> {
     let outbox = Outbox::find_by_statement(raw_sql!(
         Postgres,
-        "SELECT count(*) AS depth,
-                coalesce(extract(epoch FROM now() - min(e.occurred_at)), 0)::float8 AS oldest_seconds
-           FROM outbox o JOIN event e ON e.position = o.position"
+        "SELECT (SELECT count(*) FROM (SELECT FROM outbox LIMIT 100000) waiting) AS depth,
+                coalesce(extract(epoch FROM now() - (
+                  SELECT e.occurred_at FROM outbox o JOIN event e ON e.position = o.position
+                    ORDER BY o.position LIMIT 1)), 0)::float8 AS oldest_seconds"
     ))
     .one(store.db())
     .await?;
