@@ -87,15 +87,23 @@ impl<A: Aggregate> Streams<A> {
         decide: impl Fn(&A) -> Result<Vec<A::Event>, R> + Send + Sync,
     ) -> Result<Version, ExecuteError<R>> {
         let id: Uuid = id.into();
-        let (state, version) = self.load(work, id).await?;
-        if !expected.holds_for(version) {
-            return Err(conflict(version));
+        // Most commands are alone with their aggregate, and a lock would cost them a statement. One that is overtaken between
+        // its decision and its append decides again, under the lock: a hundred writers of one aggregate then wait in line.
+        for is_locked in [false, true] {
+            let (state, version) = self.load(work, id, is_locked).await?;
+            if !expected.holds_for(version) {
+                return Err(conflict(version));
+            }
+            let events = decide(&state).map_err(ExecuteError::Refused)?;
+            if events.is_empty() {
+                return Ok(version);
+            }
+            if let Some(version) = self.append(work, id, version, events, metadata).await? {
+                return Ok(version);
+            }
         }
-        let events = decide(&state).map_err(ExecuteError::Refused)?;
-        if events.is_empty() {
-            return Ok(version);
-        }
-        self.append(work, id, version, events, metadata).await
+        // The lock was no use: the transaction sees the past, as above READ COMMITTED.
+        Err(conflict(self.load(work, id, false).await?.1))
     }
 
     /// The state of one aggregate and its version, read without a lock.
@@ -111,10 +119,19 @@ impl<A: Aggregate> Streams<A> {
         fold(id.into(), history)
     }
 
-    async fn load<R>(&self, work: &UnitOfWork, id: Uuid) -> Result<(A, Version), ExecuteError<R>> {
-        fold(id, self.store.load(work.txn(), A::Event::CATEGORY, id).await?)
+    async fn load<R>(
+        &self,
+        work: &UnitOfWork,
+        id: Uuid,
+        is_locked: bool,
+    ) -> Result<(A, Version), ExecuteError<R>> {
+        if is_locked {
+            self.store.lock(work.txn(), A::Event::CATEGORY, id).await?;
+        }
+        fold(id, self.store.history(work.txn(), A::Event::CATEGORY, id).await?)
     }
 
+    /// `None` if the aggregate has moved on.
     async fn append<R>(
         &self,
         work: &UnitOfWork,
@@ -122,7 +139,7 @@ impl<A: Aggregate> Streams<A> {
         expected: Version,
         events: Vec<A::Event>,
         metadata: &Metadata,
-    ) -> Result<Version, ExecuteError<R>> {
+    ) -> Result<Option<Version>, ExecuteError<R>> {
         let mut new = Vec::with_capacity(events.len());
         for event in &events {
             new.push(NewEvent { raw: event.encode()?, is_public: event.is_public() });
@@ -131,8 +148,8 @@ impl<A: Aggregate> Streams<A> {
             .store
             .append(work.txn(), A::Event::CATEGORY, id, expected, &new, metadata)
             .await
-            .map_err(conflict_or(expected))?
-            .ok_or_else(|| conflict(expected))?;
+            .map_err(conflict_or(expected))?;
+        let Some(appended) = appended else { return Ok(None) };
         work.appended(appended.ids.len() as u64);
 
         if let Some(read_model) = &self.read_model {
@@ -150,7 +167,7 @@ impl<A: Aggregate> Streams<A> {
                 read_model.apply(work.txn(), &recorded).await?;
             }
         }
-        Ok(appended.version)
+        Ok(Some(appended.version))
     }
 }
 

@@ -156,21 +156,20 @@ impl EventStore {
         u16::try_from(partition).unwrap_or(0)
     }
 
-    /// Locks an aggregate until the transaction ends, and reads its events.
-    pub(crate) async fn load(
+    /// Locks an aggregate until the transaction ends. One that has no events yet cannot be locked.
+    pub(crate) async fn lock(
         &self,
         txn: &impl ConnectionTrait,
         aggregate_type: &str,
         aggregate_id: Uuid,
-    ) -> Result<Vec<RecordedEvent>, DbErr> {
-        // Without the lock, a hundred writers of one aggregate would all decide and ninety-nine would be refused.
+    ) -> Result<(), DbErr> {
         txn.query_one_raw(raw_sql!(
             Postgres,
             "SELECT version FROM aggregate_head
                WHERE aggregate_type = {aggregate_type} AND aggregate_id = {aggregate_id} FOR UPDATE"
         ))
         .await?;
-        self.history(txn, aggregate_type, aggregate_id).await
+        Ok(())
     }
 
     /// The events of one aggregate, oldest first, as they stand.

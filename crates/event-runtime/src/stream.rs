@@ -97,6 +97,16 @@ impl Fields {
         Self::Named(named)
     }
 
+    fn parts(&self) -> Parts<'_> {
+        match self {
+            Self::Packed(lines) => {
+                let mut lines = lines.splitn(PARTS.len(), '\n');
+                Parts(std::array::from_fn(|_| lines.next()))
+            }
+            Self::Named(_) => Parts(PARTS.map(|part| self.get(part))),
+        }
+    }
+
     /// One of the [`PARTS`].
     pub(crate) fn get(&self, part: &str) -> Option<&str> {
         match self {
@@ -141,6 +151,16 @@ impl From<Fields> for BTreeMap<String, String> {
             Fields::Packed(lines) => Self::from([(FIELD.to_owned(), lines)]),
             Fields::Named(fields) => fields,
         }
+    }
+}
+
+/// The [`PARTS`] of an entry, looked up once for all of them.
+struct Parts<'a>([Option<&'a str>; PARTS.len()]);
+
+impl<'a> Parts<'a> {
+    fn get(&self, part: &str) -> Option<&'a str> {
+        let index = PARTS.iter().position(|name| *name == part)?;
+        *self.0.get(index)?
     }
 }
 
@@ -201,7 +221,7 @@ impl Entry {
 
     /// Reads the entry as an event.
     pub(crate) fn decode(&self, key: StreamKey) -> Result<RecordedEvent, EntryError> {
-        let fields = self.fields.as_ref().ok_or(EntryError::Trimmed)?;
+        let fields = &self.fields.as_ref().ok_or(EntryError::Trimmed)?.parts();
         let (aggregate_type, aggregate_id) =
             get(fields, "a")?.split_once(':').ok_or_else(|| invalid(fields, "a", "no colon"))?;
         for name in ["t", "a"] {
@@ -245,11 +265,11 @@ pub(crate) fn sequence_of(id: &str) -> Option<u64> {
     id.strip_suffix("-0")?.parse().ok()
 }
 
-fn get<'a>(fields: &'a Fields, field: &'static str) -> Result<&'a str, EntryError> {
+fn get<'a>(fields: &Parts<'a>, field: &'static str) -> Result<&'a str, EntryError> {
     fields.get(field).ok_or(EntryError::Missing(field))
 }
 
-fn parse<T>(fields: &Fields, field: &'static str) -> Result<T, EntryError>
+fn parse<T>(fields: &Parts<'_>, field: &'static str) -> Result<T, EntryError>
 where
     T: std::str::FromStr<Err: std::error::Error + Send + Sync + 'static>,
 {
@@ -257,7 +277,7 @@ where
 }
 
 fn invalid(
-    fields: &Fields,
+    fields: &Parts<'_>,
     field: &'static str,
     source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
 ) -> EntryError {

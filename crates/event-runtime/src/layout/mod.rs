@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use announce::announce;
 pub use announce::{AnnounceError, announced, layout_key};
+pub(crate) use stored::lay_out;
 pub use stored::load;
-pub(crate) use stored::{epoch_under_lock, lay_out};
 pub use watch::Watch;
 
 /// All generations of a service's streams, and how far its store has come.

@@ -15,11 +15,6 @@ struct Stored {
     heads: Value,
 }
 
-#[derive(FromQueryResult)]
-struct Epoch {
-    epoch: i32,
-}
-
 /// The layout of a store that has one.
 ///
 /// # Errors
@@ -69,15 +64,4 @@ pub(crate) async fn lay_out(db: &DatabaseConnection, partitions: u16) -> Result<
         txn.commit().await?;
     }
     load(db).await
-}
-
-/// The current generation's number, as a transaction sees it that holds the heads.
-pub(crate) async fn epoch_under_lock(connection: &impl ConnectionTrait) -> Result<u32, DbErr> {
-    let epoch = Epoch::find_by_statement(raw_sql!(
-        Postgres,
-        "SELECT max(epoch) AS epoch FROM stream_epoch"
-    ))
-    .one(connection)
-    .await?;
-    Ok(epoch.and_then(|row| u32::try_from(row.epoch).ok()).unwrap_or(0))
 }

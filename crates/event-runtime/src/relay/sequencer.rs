@@ -3,7 +3,11 @@
 use metrics::{counter, gauge};
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, TransactionTrait, raw_sql};
 
-use crate::{EventStore, layout, lease::IDLE_TIMEOUT, store::to_smallint};
+use crate::{
+    EventStore,
+    lease::IDLE_TIMEOUT,
+    store::{to_integer, to_smallint},
+};
 
 /// Events per transaction.
 const BATCH: i64 = 2_000;
@@ -29,17 +33,16 @@ pub(super) async fn sequence(store: &EventStore, epoch: u32) -> Result<Sequenced
 
     let txn = store.db().begin().await?;
     lock_heads(&txn).await?;
-    // Statements of their own: they must see what a competing relay committed while this one waited for the heads.
-    if layout::epoch_under_lock(&txn).await? != epoch {
-        return Ok(Sequenced::Outdated);
-    }
+    // A statement of its own: it must see what a competing relay committed while this one waited for the heads.
+    let epoch = to_integer(epoch);
     let numbered = Numbered::find_by_statement(raw_sql!(
         Postgres,
         "WITH generation AS (
-           SELECT partitions FROM stream_epoch ORDER BY epoch DESC LIMIT 1
+           SELECT epoch, partitions FROM stream_epoch ORDER BY epoch DESC LIMIT 1
          ), taken AS (
            DELETE FROM outbox WHERE position <= (
              SELECT max(position) FROM (SELECT position FROM outbox ORDER BY position LIMIT {BATCH}) first)
+             AND {epoch} = (SELECT epoch FROM generation)
            RETURNING position, aggregate_hash
          ), numbered AS (
            INSERT INTO publication (partition, sequence, position)
@@ -54,12 +57,16 @@ pub(super) async fn sequence(store: &EventStore, epoch: u32) -> Result<Sequenced
              FROM (SELECT partition, count(*) AS events FROM numbered GROUP BY partition) given
              WHERE given.partition = head.partition
          )
-         SELECT count(*) AS events, (SELECT count(*) FROM taken) AS taken FROM numbered"
+         SELECT count(*) AS events, (SELECT count(*) FROM taken) AS taken, (SELECT epoch FROM generation) AS epoch
+           FROM numbered"
     ))
     .one(&txn)
     .await?;
     let events = match numbered {
-        Some(Numbered { events, taken }) if events == taken => u64::try_from(events).unwrap_or(0),
+        Some(Numbered { epoch: newest, .. }) if newest != epoch => return Ok(Sequenced::Outdated),
+        Some(Numbered { events, taken, .. }) if events == taken => {
+            u64::try_from(events).unwrap_or(0)
+        }
         Some(_) | None => return Err(DbErr::Custom("a partition has no head".to_owned())),
     };
     txn.commit().await?;
@@ -86,6 +93,8 @@ pub(crate) async fn lock_heads(txn: &impl ConnectionTrait) -> Result<(), DbErr> 
 struct Numbered {
     events: i64,
     taken: i64,
+    /// The newest generation.
+    epoch: i32,
 }
 
 #[derive(FromQueryResult)]
