@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
-use event_runtime::RuntimeBuilder;
+use event_runtime::{RuntimeBuilder, trim::Retention};
 use shared_schemas::Service;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -59,7 +59,8 @@ impl Worker {
         let store = bed::store(&self.database_url, service, self.partitions).await?;
         let builder = RuntimeBuilder::new(store, self.redis_url);
         let runtime = match self.role {
-            Role::Relay => builder,
+            // As services do.
+            Role::Relay => builder.trim(Retention::default()),
             Role::Nothing => builder.projection(sample::Nothing::default()),
             Role::Rows => builder.projection(sample::Rows { refuses: false }),
             Role::Log => builder.projection(sample::Log),

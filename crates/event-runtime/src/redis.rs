@@ -169,9 +169,16 @@ fn client(url: &str) -> Result<Client, Error> {
         .with_performance_config(|performance| {
             performance.default_command_timeout = COMMAND_TIMEOUT;
         })
-        .set_policy(ReconnectPolicy::new_exponential(0, 200, 2_000, 2))
+        .set_policy(policy())
         .build()?;
     Ok(client)
+}
+
+/// When a connection is tried: soon, since the library waits before the first time too, and then ever more seldom.
+fn policy() -> ReconnectPolicy {
+    let mut policy = ReconnectPolicy::new_exponential(0, 5, 2_000, 2);
+    policy.set_jitter(20);
+    policy
 }
 
 /// Replaces a connection that has failed. After a time-out it may still hold a read that nobody waits for, and after an error
