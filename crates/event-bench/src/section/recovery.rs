@@ -3,10 +3,11 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
+use event_runtime::{RuntimeBuilder, trim::Retention};
 use fred::interfaces::ClientLike as _;
 use local_stack::process::{Process, Signal};
 
-use super::{Scale, projection::filled_with, until_leased};
+use super::{Running, Scale, projection::filled_with, until_leased};
 use crate::{
     bed::{Bed, Ground},
     load::{self, Faults},
@@ -74,7 +75,9 @@ pub(crate) async fn measure(ground: &mut Ground, scale: Scale) -> Result<Vec<Fig
 async fn after(ground: &mut Ground, fault: Fault) -> Result<(f64, Faults)> {
     let bed = ground.bed(1).await?;
     let directory = ground.directory().to_owned();
-    let _relay = process::start(&bed, Role::Relay, &directory)?;
+    // In the process that records, as a service's is, so that it does not have to look for news.
+    let relay = RuntimeBuilder::new(bed.post.clone(), bed.redis_url.clone());
+    let relay = Running::start(relay.trim(Retention::default()))?;
     let mut owner = process::start(&bed, Role::Log, &directory)?;
     until_leased(&bed).await?;
     let _standby = process::start(&bed, Role::Log, &directory)?;
@@ -89,6 +92,7 @@ async fn after(ground: &mut Ground, fault: Fault) -> Result<(f64, Faults)> {
     appended?;
     let failed = failed?;
     settled(&bed, events).await?;
+    relay.stop().await;
     let effects = load::effects(&bed).await?;
     let micros = match fault {
         // The event after the fault waits for all of it.
