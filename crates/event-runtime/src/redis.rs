@@ -176,7 +176,7 @@ fn client(url: &str) -> Result<Client, Error> {
 
 /// When a connection is tried: soon, since the library waits before the first time too, and then ever more seldom.
 fn policy() -> ReconnectPolicy {
-    let mut policy = ReconnectPolicy::new_exponential(0, 5, 2_000, 2);
+    let mut policy = ReconnectPolicy::new_exponential(0, 10, 2_000, 10);
     policy.set_jitter(20);
     policy
 }

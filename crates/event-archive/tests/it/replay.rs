@@ -9,7 +9,12 @@ use event_archive::{
     Replay, Sink, Speed,
     replay::{Lines, ReplayStream, StreamOptions, replay},
 };
-use event_runtime::{RecordedEvent, history::Filter, redis::connect};
+use event_runtime::{
+    RecordedEvent,
+    history::Filter,
+    redis::connect,
+    stream::{self, StreamKey},
+};
 use fred::types::Value;
 use shared_schemas::{Service, envelope::Envelope};
 use test_kit::{eventually, stream_key};
@@ -22,6 +27,13 @@ use crate::{
 
 /// Id and fields of a stream entry.
 type Entry = (String, BTreeMap<String, String>);
+
+/// What a consumer makes of an entry.
+fn event(partition: u16, (id, fields): Entry) -> RecordedEvent {
+    let words = fields.into_iter().flat_map(|(name, value)| [name.into(), value.into()]);
+    let pair = Value::Array(vec![id.into(), Value::Array(words.collect())]);
+    stream::decode(StreamKey::new(Service::Post, partition), pair).unwrap()
+}
 
 fn envelopes(text: &[u8]) -> Vec<Envelope> {
     let text = std::str::from_utf8(text).unwrap();
@@ -155,7 +167,10 @@ async fn a_replay_into_redis_has_streams_of_its_own_that_a_new_group_can_read() 
             world.redis.command(&["XRANGE", &live(partition), "-", "+"]).await.unwrap();
         let original: Vec<Entry> =
             original.into_iter().map(|entry| entry.convert().unwrap()).collect();
-        assert_eq!(entries, original, "same ids, same fields");
+        let events = |entries: Vec<Entry>| -> Vec<RecordedEvent> {
+            entries.into_iter().map(|entry| event(partition, entry)).collect()
+        };
+        assert_eq!(events(entries), events(original), "same ids, same events");
     }
     let ttl: i64 = world.redis.command(&["TTL", &key]).await.unwrap();
     assert!((3_500..=3_600).contains(&ttl), "{ttl}");

@@ -85,8 +85,8 @@ impl From<&Group> for Place {
     }
 }
 
-/// Stops a group on all its partitions: its owners lose their leases within a second, after what they have in hand, and nobody
-/// may take them until the group is resumed.
+/// Stops a group on all its partitions: nothing takes effect in it any more once this has returned, its owners notice within
+/// a second, and nobody may take their place until the group is resumed.
 ///
 /// # Errors
 ///
@@ -119,10 +119,10 @@ async fn set_paused(
     let command = if is_paused { "groups pause" } else { "groups resume" };
     let txn = site.db.begin().await?;
     actions::record(&txn, order, command, json!({ "group": group, "places": changed })).await?;
-    // In the order in which everybody locks watermarks.
+    // In the order in which everybody locks watermarks. A later epoch fences whoever is at work.
     txn.execute_raw(raw_sql!(
         Postgres,
-        "UPDATE watermark w SET is_paused = {is_paused}
+        "UPDATE watermark w SET is_paused = {is_paused}, epoch = epoch + CASE WHEN {is_paused} THEN 1 ELSE 0 END
            FROM (SELECT service, partition FROM watermark WHERE consumer_group = {group}
                    ORDER BY service, partition FOR UPDATE) mine
            WHERE w.consumer_group = {group} AND (w.service, w.partition) = (mine.service, mine.partition)"
