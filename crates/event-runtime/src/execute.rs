@@ -55,6 +55,12 @@ impl<A: Aggregate> Streams<A> {
         metadata: &Metadata,
         decide: impl Fn(&A) -> Result<Vec<A::Event>, R> + Send + Sync,
     ) -> Result<Version, ExecuteError<R>> {
+        // Without a read model there is one statement to commit, which is a transaction by itself.
+        if self.read_model.is_none()
+            && let Some(version) = self.execute_at_once(id, expected, metadata, &decide).await?
+        {
+            return Ok(version);
+        }
         let mut attempt = 1;
         loop {
             let work = self.store.begin().await?;
@@ -71,6 +77,35 @@ impl<A: Aggregate> Streams<A> {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// `None` if the aggregate has moved on meanwhile.
+    async fn execute_at_once<R: Send>(
+        &self,
+        id: A::Id,
+        expected: Expected,
+        metadata: &Metadata,
+        decide: &(impl Fn(&A) -> Result<Vec<A::Event>, R> + Send + Sync),
+    ) -> Result<Option<Version>, ExecuteError<R>> {
+        let (id, db): (Uuid, _) = (id.into(), self.store.db());
+        let (state, version) = fold(id, self.store.history(db, A::Event::CATEGORY, id).await?)?;
+        if !expected.holds_for(version) {
+            return Err(conflict(version));
+        }
+        let events = decide(&state).map_err(ExecuteError::Refused)?;
+        if events.is_empty() {
+            return Ok(Some(version));
+        }
+        let new = encode(&events)?;
+        let appended = self.store.append(db, A::Event::CATEGORY, id, version, &new, metadata).await;
+        let appended = match appended.map_err(conflict_or(version)) {
+            Ok(Some(appended)) => appended,
+            Ok(None) | Err(ExecuteError::VersionConflict { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        metrics::counter!("events_appended_total").increment(appended.ids.len() as u64);
+        self.store.wake();
+        Ok(Some(appended.version))
     }
 
     /// Decides one command inside a transaction that does more than this.
@@ -140,10 +175,7 @@ impl<A: Aggregate> Streams<A> {
         events: Vec<A::Event>,
         metadata: &Metadata,
     ) -> Result<Option<Version>, ExecuteError<R>> {
-        let mut new = Vec::with_capacity(events.len());
-        for event in &events {
-            new.push(NewEvent { raw: event.encode()?, is_public: event.is_public() });
-        }
+        let new = encode(&events)?;
         let appended = self
             .store
             .append(work.txn(), A::Event::CATEGORY, id, expected, &new, metadata)
@@ -169,6 +201,14 @@ impl<A: Aggregate> Streams<A> {
         }
         Ok(Some(appended.version))
     }
+}
+
+fn encode<E: Event, R>(events: &[E]) -> Result<Vec<NewEvent>, ExecuteError<R>> {
+    let mut new = Vec::with_capacity(events.len());
+    for event in events {
+        new.push(NewEvent { raw: event.encode()?, is_public: event.is_public() });
+    }
+    Ok(new)
 }
 
 /// Rebuilds the state; the owner refuses to decide when it does not know every event.
