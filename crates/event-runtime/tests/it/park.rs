@@ -10,7 +10,7 @@ use shared_schemas::{RawEvent, Service, envelope::Metadata};
 use test_kit::{Publisher, eventually, stream_key};
 
 use crate::{
-    counter::{GROUP, LOCKED, PANIC, POISON},
+    counter::{CARELESS, GROUP, LOCKED, PANIC, POISON},
     process::Worker,
     world::{LIMIT, Node, World, id},
 };
@@ -75,6 +75,22 @@ async fn a_panic_parks_the_event_and_the_redrive_survives_it_too() {
     repair(&world).await;
     tally.runtime.redrive(GROUP, Some(id(1))).await.unwrap();
     eventually(LIMIT, || world.settled()).await;
+    relay.stop().await;
+    tally.stop().await;
+}
+
+/// Its transaction is lost whatever the handler says, and so the event must not pass for done.
+#[tokio::test]
+async fn an_event_whose_handler_goes_on_after_a_failed_statement_is_parked() {
+    let world = World::new(1).await;
+    let (relay, tally) = (world.relay(), world.tally().await);
+    world.add_many(3, 2).await;
+    world.add(id(1), CARELESS).await;
+    eventually(LIMIT, || reasons(&world, &[(7, "storage")])).await;
+    world.add_many(3, 1).await;
+    eventually(LIMIT, || world.applied_but(id(1))).await;
+    reasons(&world, &[(7, "storage"), (8, "behind")]).await.unwrap();
+    assert_eq!(world.watermark(0).await.unwrap(), 10);
     relay.stop().await;
     tally.stop().await;
 }
