@@ -204,6 +204,35 @@ async fn malformed_entries_are_parked_and_their_neighbours_take_effect() {
     tally.stop().await;
 }
 
+/// What a time is to chrono is not always one to PostgreSQL.
+#[tokio::test]
+async fn an_entry_from_before_the_databases_calendar_is_parked_and_stops_nobody() {
+    let world = World::new(1).await;
+    let publisher = Publisher::connect(&world.redis.url(), 1).await.unwrap();
+    let added = |amount| crate::counter::CounterEvent::Added { amount };
+    let early: chrono::DateTime<chrono::Utc> = "-5000-01-01T00:00:00Z".parse().unwrap();
+    for event_type in ["counter.added.v1", "counter.added.v2"] {
+        let event_type = event_type.to_owned();
+        let raw = RawEvent { event_type, data: serde_json::json!({ "amount": "no number" }) };
+        publisher
+            .publish_raw(Service::Post, "counter", id(1), 1, &raw, &Metadata::default(), early)
+            .await
+            .unwrap();
+    }
+    publisher.publish(id(2), 1, &added(5)).await.unwrap();
+    let tally = world.tally().await;
+
+    eventually(LIMIT, || async {
+        ensure!(world.watermark(0).await? == 3, "not read");
+        reasons(&world, &[(1, "undecodable"), (2, "behind")]).await
+    })
+    .await;
+    assert_eq!(world.number("SELECT total FROM engagement.tally").await.unwrap(), 5);
+    let dated = "SELECT count(*) FROM engagement.parked_event WHERE occurred_at IS NOT NULL";
+    assert_eq!(world.number(dated).await.unwrap(), 0);
+    tally.stop().await;
+}
+
 /// F27: the process that redrives is killed in the middle of it.
 #[tokio::test]
 async fn a_redrive_that_is_killed_half_way_is_continued_without_repeats() {
