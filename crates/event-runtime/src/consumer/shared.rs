@@ -30,6 +30,7 @@ use super::{
 use crate::{
     error::chain,
     lease::Ownership,
+    heartbeat,
     park,
     redis::{Dedicated, backoff},
     relay::last_sequence,
@@ -226,6 +227,8 @@ impl Share {
                     if let Err(error) = commands.checked(beaten).await {
                         tracing::debug!(error = chain(&error), "reader could not say that it is at work");
                     }
+        let work = Arc::clone(&self.consumer).process(lane, whole);
+        let finished = heartbeat::beside(work, BEAT, beat).await;
                 }
             }
         };

@@ -37,7 +37,6 @@ impl ParkedRow {
         Self {
             subscription,
             sequence: entry.sequence,
-            // PostgreSQL text cannot hold NUL.
             aggregate: entry.aggregate().map(|(kind, id)| (without_nul(kind), id)),
             event_type: field("t").map(without_nul),
             occurred_at: field("o").and_then(|time| time.parse().ok()).filter(is_storable),
