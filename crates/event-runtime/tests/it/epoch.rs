@@ -18,7 +18,7 @@ use test_kit::eventually;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    counter::{GROUP, POISON},
+    counter::{GROUP, LOCKED, POISON},
     figures::{figure, figures},
     process::Worker,
     world::{LIMIT, Node, World, id},
@@ -304,6 +304,50 @@ async fn an_event_waits_behind_one_that_was_parked_in_another_partition_of_the_l
     let parked = park::list(&world.db, 10).await.unwrap();
     let reasons: Vec<&str> = parked.iter().map(|event| event.reason.as_str()).collect();
     assert_eq!(reasons, ["refused", "behind"]);
+    relay.stop().await;
+    tally.stop().await;
+}
+
+/// Who has come to the end looks again and again whether the others have, and those have work to do.
+#[tokio::test]
+async fn an_owner_that_waits_for_the_next_generation_is_in_nobodys_way() {
+    let world = World::new(2).await;
+    let (relay, tally) = (world.relay(), world.tally().await);
+    let lock = world.lock().await;
+    world.add(id(2), 1).await;
+    world.add(id(1), LOCKED).await;
+    eventually(LIMIT, || world.handler_waits()).await;
+    epoch::repartition(&world.post, world.redis.client(), 3).await.unwrap();
+
+    let begun = Instant::now();
+    eventually(LIMIT, || async {
+        assert_eq!(world.waiting_for_rows().await.unwrap(), 0);
+        begun.elapsed() > Duration::from_secs(4)
+    })
+    .await;
+    lock.rollback().await.unwrap();
+    world.add_many(5, 1).await;
+    eventually(LIMIT, || world.applied()).await;
+    relay.stop().await;
+    tally.stop().await;
+}
+
+/// Or its owner would wait for ever for others who are further already.
+#[tokio::test]
+async fn a_partition_that_has_ended_comes_along_into_every_later_generation() {
+    let world = World::new(4).await;
+    let (relay, tally) = (world.relay(), world.tally().await);
+    world.add_many(8, 1).await;
+    eventually(LIMIT, || world.settled()).await;
+    epoch::repartition(&world.post, world.redis.client(), 2).await.unwrap();
+    let second = "SELECT count(*) FROM engagement.watermark WHERE stream_epoch = 2";
+    eventually(LIMIT, || async { world.number(second).await.unwrap() == 4 }).await;
+
+    epoch::bump(&world.post, world.redis.client(), "a test").await.unwrap();
+    let third = "SELECT count(*) FROM engagement.watermark WHERE stream_epoch = 3";
+    eventually(LIMIT, || async { world.number(third).await.unwrap() == 4 }).await;
+    world.add_many(8, 1).await;
+    eventually(LIMIT, || world.applied()).await;
     relay.stop().await;
     tally.stop().await;
 }
