@@ -417,7 +417,8 @@ impl Share {
                 if is_mending {
                     mended = Some(Instant::now());
                 }
-                if let Err(error) = self.consumer.retry(&self.parked, is_mending).await {
+                if let Err(error) = self.consumer.retry(&self.parked, is_mending, &self.stop).await
+                {
                     tracing::warn!(error = chain(&error), "parked events not tried again");
                 }
             }

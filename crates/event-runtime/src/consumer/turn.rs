@@ -8,6 +8,7 @@ use std::{
 use futures_util::future::BoxFuture;
 use metrics::{counter, gauge};
 use sea_orm::DbErr;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     Concurrency, Consumer,
@@ -59,13 +60,18 @@ async fn one<T>(future: &mut Maybe<'_, T>) -> Result<T, OwnerError> {
 }
 
 impl Consumer {
-    pub(super) async fn retry(&self, parked: &Parked, is_mending: bool) -> Result<(), DbErr> {
+    pub(super) async fn retry(
+        &self,
+        parked: &Parked,
+        is_mending: bool,
+        stop: &CancellationToken,
+    ) -> Result<(), DbErr> {
         let (store, handler, subscription) = (&self.store, &*self.handler, self.subscription);
         let turn = (handler.concurrency() == Concurrency::Serial).then_some(&*self.turn);
         if is_mending {
-            park::mend(store, handler, subscription, turn).await?;
+            park::mend(store, handler, subscription, turn, stop).await?;
         }
-        park::retry_due(store, handler, subscription, turn).await?;
+        park::retry_due(store, handler, subscription, turn, stop).await?;
         let generation = parked.generation();
         if !park::has_any(store.db(), subscription.group).await? {
             parked.none_since(generation);
@@ -133,7 +139,8 @@ impl Owner<'_> {
                 && compacting.is_none()
                 && ahead == 0
                 && place.settled.is_empty();
-            if is_at_rest && is_stopping {
+            // An attempt that was begun is finished, too: others behind it are still asked for.
+            if is_at_rest && is_stopping && retrying.is_none() {
                 return Ok(());
             }
             if is_at_rest && lanes.waiting() == 0 {
@@ -225,13 +232,14 @@ impl Owner<'_> {
     fn retry(&self, is_mending: bool) -> BoxFuture<'static, Result<(), OwnerError>> {
         let (consumer, parked) = (Arc::clone(self.consumer), Arc::clone(&self.parked));
         Box::pin(async move {
-            if let Err(error) = consumer.retry(&parked, is_mending).await {
+        let stop = self.stop.clone();
+            if let Err(error) = consumer.retry(&parked, is_mending, &stop).await {
                 tracing::warn!(
                     group = consumer.subscription.group,
                     error = chain(&error),
                     "parked events not tried again"
                 );
-                tokio::time::sleep(OBSERVE).await;
+                stop.run_until_cancelled(tokio::time::sleep(OBSERVE)).await;
             }
             Ok(())
         })
