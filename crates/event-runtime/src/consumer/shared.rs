@@ -26,6 +26,7 @@ use super::{
     parked::Parked,
     slots,
     source::{Read, Source},
+    turn,
 };
 use crate::{
     error::chain,
@@ -108,6 +109,7 @@ impl Consumer {
         {
             tracing::info!(error = chain(&error), "slots not released; they end by themselves");
         }
+        turn::show_nothing(self.subscription);
     }
 
     fn report(&self, error: &OwnerError, failures: u32) {
@@ -324,6 +326,20 @@ impl Share {
             "events_lag_events",
             "group" => self.consumer.subscription.group,
             "service" => self.consumer.subscription.key.service.as_str(),
+    /// Puts the group back to the watermark if nobody has anything beyond it: what was given out from there on took effect,
+    /// which the inbox knows, or has to be given out again, as after a seek. While somebody has something it stays: given out
+    /// again, its deliveries would no longer count. Returns whether it did.
+    async fn rewind(&self, watermark: u64) -> Result<bool, End> {
+        let commands = &self.consumer.commands;
+        let pending = self.group.pending_after(commands.client(), watermark).await;
+        if !commands.checked(pending).await?.is_empty() {
+            return Ok(false);
+        }
+        let positioned = self.group.position(commands.client(), watermark).await;
+        commands.checked(positioned).await?;
+        Ok(true)
+    }
+
             "partition" => self.consumer.subscription.key.partition.to_string()
         )
         .set(head.saturating_sub(watermark) as f64);
@@ -337,6 +353,9 @@ impl Share {
         let missing = slots::missing(db, subscription, watermark, up_to).await?;
         let commands = &self.consumer.commands;
         let range = self.group.range(commands.client(), watermark + 1, up_to).await;
+        if self.rewind(watermark).await? {
+            return Ok(());
+        }
         let mut entries = commands.checked(range).await?;
         if entries.first().is_none_or(|first| first.sequence > watermark + 1) {
             let found = entries.first().map_or(head, |first| first.sequence);
@@ -413,7 +432,7 @@ impl Share {
         let mut mended = None::<Instant>;
         while !self.stop.is_cancelled() {
             if self.parked.any() {
-                let is_mending = mended.is_none_or(|at| at.elapsed() > super::turn::MEND);
+                let is_mending = mended.is_none_or(|at| at.elapsed() > turn::MEND);
                 if is_mending {
                     mended = Some(Instant::now());
                 }
@@ -424,7 +443,7 @@ impl Share {
             }
             tokio::select! {
                 () = self.stop.cancelled() => (),
-                () = tokio::time::sleep(super::turn::RETRY) => (),
+                () = tokio::time::sleep(turn::RETRY) => (),
             }
         }
         Ok(())

@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     error::chain,
+    lease::Subscription,
     park,
     relay::last_sequence,
     rules::{Gap, Page, Silence},
@@ -231,8 +232,8 @@ impl Owner<'_> {
     /// Tries parked events again whose time has come. A failure here stops nobody else.
     fn retry(&self, is_mending: bool) -> BoxFuture<'static, Result<(), OwnerError>> {
         let (consumer, parked) = (Arc::clone(self.consumer), Arc::clone(&self.parked));
-        Box::pin(async move {
         let stop = self.stop.clone();
+        Box::pin(async move {
             if let Err(error) = consumer.retry(&parked, is_mending, &stop).await {
                 tracing::warn!(
                     group = consumer.subscription.group,
@@ -258,24 +259,19 @@ impl Owner<'_> {
         let known =
             self.consumer.layout.get().map_or(0, |layout| layout.head(subscription.key.partition));
         let behind = head.max(known).saturating_sub(watermark);
-        let labels = [
-            ("group", subscription.group.to_owned()),
-            ("service", subscription.key.service.as_str().to_owned()),
-            ("partition", subscription.key.partition.to_string()),
-        ];
         #[expect(
             clippy::cast_precision_loss,
             reason = "a gauge is a float; a lag of 2^52 is not exact"
         )]
-        let figures = [
-            ("events_lag_events", behind as f64),
-            ("events_in_flight", place.in_flight as f64),
-            ("events_lane_depth", lanes.waiting() as f64),
-            ("events_inbox_depth", self.progress.ahead() as f64),
-        ];
-        for (name, value) in figures {
-            gauge!(name, &labels).set(value);
-        }
+        show(
+            subscription,
+            [
+                behind as f64,
+                place.in_flight as f64,
+                lanes.waiting() as f64,
+                self.progress.ahead() as f64,
+            ],
+        );
         let is_idle = lanes.are_idle() && lanes.waiting() == 0 && place.read == watermark;
         if !(source.is_live() && place.is_quiet && is_idle && head > watermark) {
             place.undelivered = None;
@@ -293,6 +289,26 @@ impl Owner<'_> {
         }
         Ok(())
     }
+}
+
+/// What a process shows of a partition on which it works.
+const FIGURES: [&str; 4] =
+    ["events_lag_events", "events_in_flight", "events_lane_depth", "events_inbox_depth"];
+
+fn show(subscription: Subscription, values: [f64; 4]) {
+    let labels = [
+        ("group", subscription.group.to_owned()),
+        ("service", subscription.key.service.as_str().to_owned()),
+        ("partition", subscription.key.partition.to_string()),
+    ];
+    for (name, value) in FIGURES.into_iter().zip(values) {
+        gauge!(name, &labels).set(value);
+    }
+}
+
+/// Shows nothing of a partition any more: what this process knew of it is another's to show, or nobody's.
+pub(super) fn show_nothing(subscription: Subscription) {
+    show(subscription, [0.0; 4]);
 }
 
 /// Where an owner is in its source.
