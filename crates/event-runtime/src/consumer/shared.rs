@@ -30,8 +30,8 @@ use super::{
 };
 use crate::{
     error::chain,
-    lease::Ownership,
     heartbeat,
+    lease::Ownership,
     park,
     redis::{Dedicated, backoff},
     relay::last_sequence,
@@ -153,7 +153,9 @@ impl Consumer {
         }
         let commands = self.commands.client();
         let created = share.group.create(commands, watermark).await;
-        self.commands.checked(created).await?;
+        if !self.commands.checked(created).await? {
+            share.rewind(watermark).await?;
+        }
         share.catch_up(watermark, None).await?;
 
         let count = self.handler.concurrency().lanes();
@@ -218,22 +220,15 @@ impl Share {
             stop: self.stop.clone(),
         };
         let commands = &self.consumer.commands;
-        let mut work = std::pin::pin!(Arc::clone(&self.consumer).process(lane, whole));
-        let mut beat = tokio::time::interval_at((Instant::now() + BEAT).into(), BEAT);
-        let finished = loop {
-            tokio::select! {
-                finished = &mut work => break finished,
-                _ = beat.tick() => {
-                    // A beat that fails is made up by the next one, and a claim in between by the inbox.
-                    let beaten = self.group.beat(commands.client(), member, &sequences).await;
-                    if let Err(error) = commands.checked(beaten).await {
-                        tracing::debug!(error = chain(&error), "reader could not say that it is at work");
-                    }
-        let work = Arc::clone(&self.consumer).process(lane, whole);
-        let finished = heartbeat::beside(work, BEAT, beat).await;
-                }
+        let beat = || async {
+            // A beat that fails is made up by the next one, and a claim in between by the inbox.
+            let beaten = self.group.beat(commands.client(), member, &sequences).await;
+            if let Err(error) = commands.checked(beaten).await {
+                tracing::debug!(error = chain(&error), "reader could not say that it is at work");
             }
         };
+        let work = Arc::clone(&self.consumer).process(lane, whole);
+        let finished = heartbeat::beside(work, BEAT, beat).await;
         let acknowledged = self.group.acknowledge(commands.client(), &finished.done).await;
         let acknowledged = commands.checked(acknowledged).await;
         finished.result?;
@@ -326,6 +321,11 @@ impl Share {
             "events_lag_events",
             "group" => self.consumer.subscription.group,
             "service" => self.consumer.subscription.key.service.as_str(),
+            "partition" => self.consumer.subscription.key.partition.to_string()
+        )
+        .set(head.saturating_sub(watermark) as f64);
+    }
+
     /// Puts the group back to the watermark if nobody has anything beyond it: what was given out from there on took effect,
     /// which the inbox knows, or has to be given out again, as after a seek. While somebody has something it stays: given out
     /// again, its deliveries would no longer count. Returns whether it did.
@@ -340,11 +340,6 @@ impl Share {
         Ok(true)
     }
 
-            "partition" => self.consumer.subscription.key.partition.to_string()
-        )
-        .set(head.saturating_sub(watermark) as f64);
-    }
-
     /// Applies what comes after the watermark, is not in the inbox and was given to nobody: somebody removed a reader by hand.
     /// The inbox knows what is done meanwhile.
     async fn fetch(&self, watermark: u64, head: u64) -> Result<(), End> {
@@ -353,13 +348,13 @@ impl Share {
         let missing = slots::missing(db, subscription, watermark, up_to).await?;
         let commands = &self.consumer.commands;
         let range = self.group.range(commands.client(), watermark + 1, up_to).await;
-        if self.rewind(watermark).await? {
-            return Ok(());
-        }
         let mut entries = commands.checked(range).await?;
         if entries.first().is_none_or(|first| first.sequence > watermark + 1) {
             let found = entries.first().map_or(head, |first| first.sequence);
             return self.catch_up(watermark, Some(Gap { expected: watermark + 1, found })).await;
+        }
+        if self.rewind(watermark).await? {
+            return Ok(());
         }
         // Somebody has those in hand, or will be claimed from.
         let pending = self.group.pending_after(commands.client(), watermark).await;
