@@ -6,10 +6,10 @@ use tokio_util::sync::CancellationToken;
 
 /// Does `work`, and meanwhile calls `beat` after every `pause`. Neither waits for the other: work that holds locks goes on
 /// while a beat waits for a connection. Only at the end a beat that is under way is waited for, so that none comes later.
-pub(crate) async fn beside<T, B: Future<Output = ()>>(
-    work: impl Future<Output = T>,
+pub(crate) async fn beside<T: Send, B: Future<Output = ()> + Send>(
+    work: impl Future<Output = T> + Send,
     pause: Duration,
-    beat: impl Fn() -> B,
+    beat: impl Fn() -> B + Send + Sync,
 ) -> T {
     let ended = CancellationToken::new();
     let work = async {
