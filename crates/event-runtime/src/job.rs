@@ -12,11 +12,16 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     EventStore,
     error::{chain, panic_text},
+    heartbeat,
+    park::without_nul,
     redis::backoff,
 };
 
 /// How often a worker looks for jobs that other processes asked for, or whose pause is over.
 const POLL: Duration = Duration::from_secs(1);
+
+/// What is said of a job whose last attempt did not say how it ended.
+const UNHEARD: &str = "no attempt is left, and the last one ended with its process";
 
 /// One piece of work.
 #[derive(Clone, Debug, FromQueryResult)]
@@ -48,7 +53,7 @@ pub trait JobWorker: Send + Sync + 'static {
     /// The kind, as in [`UnitOfWork::enqueue`](crate::UnitOfWork::enqueue).
     fn kind(&self) -> &'static str;
 
-    /// After how many attempts a job that could be retried fails for good.
+    /// After how many attempts a job that could be retried fails for good. One that was killed in the middle is an attempt.
     fn max_attempts(&self) -> i32 {
         10
     }
@@ -105,15 +110,15 @@ pub(crate) async fn work(
 /// Takes one due job, does it, records the outcome. `false` if none is due.
 async fn step(store: &EventStore, worker: &dyn JobWorker) -> Result<bool, DbErr> {
     let Some(job) = claim(store, worker).await? else { return Ok(false) };
-    let ran = {
-        let mut run = std::pin::pin!(AssertUnwindSafe(worker.run(&job)).catch_unwind());
-        loop {
-            tokio::select! {
-                ran = &mut run => break ran,
-                () = tokio::time::sleep(worker.claim() / 3) => renew(store, worker, &job).await,
-            }
-        }
-    };
+    // A job that ends its process is never heard of again: the attempts are all there is to tell it by.
+    if job.attempts > worker.max_attempts() {
+        counter!("jobs_failed_total", "kind" => worker.kind()).increment(1);
+        tracing::error!(job.kind = worker.kind(), job.id, job.attempts, "job failed unheard");
+        finish(store, worker, &job, "failed", Some(UNHEARD)).await?;
+        return Ok(true);
+    }
+    let run = AssertUnwindSafe(worker.run(&job)).catch_unwind();
+    let ran = heartbeat::beside(run, worker.claim() / 3, || renew(store, worker, &job)).await;
     let outcome = ran.unwrap_or_else(|panic| {
         JobOutcome::Retry(format!("the worker panicked: {}", panic_text(&*panic)).into())
     });
@@ -127,7 +132,7 @@ async fn step(store: &EventStore, worker: &dyn JobWorker) -> Result<bool, DbErr>
                 error = chain(&*error),
                 "job will be tried again"
             );
-            postpone(store, worker, &job, &chain(&*error)).await?;
+            postpone(store, worker, &job, &without_nul(&chain(&*error))).await?;
         }
         JobOutcome::Retry(error) | JobOutcome::Fail(error) => {
             counter!("jobs_failed_total", "kind" => worker.kind()).increment(1);
@@ -138,7 +143,8 @@ async fn step(store: &EventStore, worker: &dyn JobWorker) -> Result<bool, DbErr>
                 error = chain(&*error),
                 "job failed"
             );
-            finish(store, worker, &job, "failed", Some(&chain(&*error))).await?;
+            let why = without_nul(&chain(&*error));
+            finish(store, worker, &job, "failed", Some(&why)).await?;
         }
     }
     Ok(true)

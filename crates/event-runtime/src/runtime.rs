@@ -309,7 +309,8 @@ impl Runtime {
         aggregate: Option<Uuid>,
     ) -> Result<Redriven, OperatorError> {
         let handler = self.handler(group)?;
-        Ok(park::redrive(&self.store, &**handler, aggregate, None).await?)
+        let never = CancellationToken::new();
+        Ok(park::redrive(&self.store, &**handler, aggregate, None, &never).await?)
     }
 
     /// The names of the projections that can be rebuilt and audited: a category for a read model of the service's own

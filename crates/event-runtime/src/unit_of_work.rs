@@ -59,8 +59,10 @@ impl UnitOfWork {
     ///
     /// # Errors
     ///
-    /// [`DbErr`]; after a lost connection it is unknown whether the commit took place.
+    /// [`DbErr`]; after a lost connection it is unknown whether the commit took place. Also if a statement has failed and
+    /// whoever sent it went on all the same: nothing of the transaction can be written any more.
     pub async fn commit(self) -> Result<(), DbErr> {
+        self.check().await?;
         self.txn.commit().await?;
         counter!("events_appended_total").increment(self.appended.into_inner());
         self.store.wake();
@@ -69,7 +71,15 @@ impl UnitOfWork {
 
     /// Makes it all happen, where nobody waits for it: no event and no job is among it.
     pub(crate) async fn commit_quietly(self) -> Result<(), DbErr> {
+        self.check().await?;
         self.txn.commit().await
+    }
+
+    /// PostgreSQL answers the commit of a failed transaction with a rollback and without an error. Any statement before it
+    /// has the error.
+    async fn check(&self) -> Result<(), DbErr> {
+        self.txn.execute_unprepared("SELECT").await?;
+        Ok(())
     }
 
     /// Forgets it all at once, rather than when the connection is next used.

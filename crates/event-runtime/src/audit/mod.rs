@@ -57,7 +57,6 @@ pub(crate) async fn run(
         events: 0,
     };
     let outcome = audit.run().await;
-    audit.replay.close().await;
     if let Err(error) = shadow.drop(store).await {
         tracing::debug!(
             error = crate::error::chain(&error),

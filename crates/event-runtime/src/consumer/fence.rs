@@ -80,7 +80,8 @@ pub(super) async fn note(
     Ok(Some(noted.split(',').filter_map(|number| number.parse().ok()).collect()))
 }
 
-/// Moves the watermark over what is in the inbox, and empties the inbox up to there; `false` if this is not the owner.
+/// Moves the watermark over what is in the inbox, and empties the inbox up to there; `false` if this is not the owner, or
+/// believes of an event that it took effect which the database does not know.
 pub(super) async fn compact(
     connection: &impl ConnectionTrait,
     Subscription { group, key }: Subscription,
@@ -97,6 +98,9 @@ pub(super) async fn compact(
                UPDATE watermark SET sequence = {to}, moved_at = now(), takeovers = 0
                  WHERE consumer_group = {group} AND service = {service} AND partition = {partition}
                    AND sequence = {from} AND epoch = {epoch}
+                   AND {to} - {from} = (SELECT count(*) FROM inbox i
+                         WHERE i.consumer_group = {group} AND i.service = {service} AND i.partition = {partition}
+                           AND i.sequence > {from} AND i.sequence <= {to})
                  RETURNING sequence
              ), emptied AS (
                DELETE FROM inbox WHERE consumer_group = {group} AND service = {service} AND partition = {partition}

@@ -60,6 +60,12 @@ struct Mine {
 }
 
 #[derive(FromQueryResult)]
+struct Look {
+    epoch: i64,
+    is_over: bool,
+}
+
+#[derive(FromQueryResult)]
 struct Forgotten {
     parked: i64,
 }
@@ -100,6 +106,8 @@ impl Owner<'_> {
             self.stream_epoch = epoch;
             self.progress = Progress::load(sequence, []);
             self.persisted = sequence;
+            // Its aggregates were other owners' until now, and so was what is parked of them.
+            self.parked.note();
         }
     }
 
@@ -119,9 +127,12 @@ impl Owner<'_> {
         let ends = rows(ended.partitions, &|partition| {
             layout.end(ended.epoch, partition).unwrap_or_default()
         });
-        let begins = rows(ended.partitions.max(next.partitions), &|partition| {
-            layout.base(next.epoch, partition)
-        });
+        if !self.is_over(from, ends.clone()).await? {
+            return Ok(None);
+        }
+        // All that ever were: those that ended long ago come along, or their owners would look for ever.
+        let partitions = layout.generations().map(|generation| generation.partitions).max();
+        let begins = rows(partitions.unwrap_or(0), &|partition| layout.base(next.epoch, partition));
 
         let txn = self.consumer.store.db().begin().await?;
         // In one order everywhere. It waits for the transactions of all owners, so that the next statement sees what they did.
@@ -169,6 +180,29 @@ impl Owner<'_> {
         let epoch = u32::try_from(mine.stream_epoch).unwrap_or(0);
         let sequence = u64::try_from(mine.sequence).unwrap_or(0);
         Ok((epoch > self.stream_epoch).then_some((epoch, sequence)))
+    }
+
+    /// Whether all partitions seem to have come to the end of a generation. Asked without a lock, since those who wait ask
+    /// again and again, and those who work must not notice.
+    async fn is_over(&self, epoch: i32, ends: Value) -> Result<bool, OwnerError> {
+        let Subscription { group, key } = self.consumer.subscription;
+        let (service, partition) = (key.service.as_str(), to_smallint(key.partition));
+        let look = Look::find_by_statement(raw_sql!(
+            Postgres,
+            "SELECT mine.epoch, NOT EXISTS (
+                      SELECT FROM jsonb_to_recordset({ends}) AS ended (p smallint, s bigint)
+                        LEFT JOIN watermark w ON w.consumer_group = {group} AND w.service = {service} AND w.partition = ended.p
+                        WHERE w.stream_epoch IS DISTINCT FROM {epoch} OR w.sequence <> ended.s) AS is_over
+               FROM watermark mine
+               WHERE mine.consumer_group = {group} AND mine.service = {service} AND mine.partition = {partition}"
+        ))
+        .one(self.consumer.store.db())
+        .await?;
+        // Another owner has moved this partition, too.
+        let Some(look) = look.filter(|look| look.epoch == self.epoch) else {
+            return Err(OwnerError::Fenced);
+        };
+        Ok(look.is_over)
     }
 
     /// Goes back to where the histories of producer and consumer part: what came after it took effect and never happened.

@@ -116,7 +116,7 @@ pub(crate) struct Consumer {
     /// Where a reader of its own connects to while it owns the partition.
     pub(crate) redis_url: String,
     /// Held while a batch of a serial group is applied. The partitions of a group write the same rows; applying one batch at a
-    /// time avoids deadlocks inside a process, and those between processes are retried.
+    /// time avoids deadlocks inside a process. Those between processes are retried, and those with a redrive that was called for.
     pub(crate) turn: Arc<Mutex<()>>,
     pub(crate) tasks: TaskTracker,
 }

@@ -14,7 +14,7 @@ use super::{
     lanes::Lanes,
     parked::Parked,
     progress::Progress,
-    source,
+    source, turn,
 };
 use crate::{
     error::chain,
@@ -95,6 +95,7 @@ impl Consumer {
         };
         owner.run(&reader).await;
         reader.abandon().await;
+        turn::show_nothing(self.subscription);
     }
 }
 

@@ -26,9 +26,11 @@ use super::{
     parked::Parked,
     slots,
     source::{Read, Source},
+    turn,
 };
 use crate::{
     error::chain,
+    heartbeat,
     lease::Ownership,
     park,
     redis::{Dedicated, backoff},
@@ -107,6 +109,7 @@ impl Consumer {
         {
             tracing::info!(error = chain(&error), "slots not released; they end by themselves");
         }
+        turn::show_nothing(self.subscription);
     }
 
     fn report(&self, error: &OwnerError, failures: u32) {
@@ -150,7 +153,9 @@ impl Consumer {
         }
         let commands = self.commands.client();
         let created = share.group.create(commands, watermark).await;
-        self.commands.checked(created).await?;
+        if !self.commands.checked(created).await? {
+            share.rewind(watermark).await?;
+        }
         share.catch_up(watermark, None).await?;
 
         let count = self.handler.concurrency().lanes();
@@ -215,20 +220,15 @@ impl Share {
             stop: self.stop.clone(),
         };
         let commands = &self.consumer.commands;
-        let mut work = std::pin::pin!(Arc::clone(&self.consumer).process(lane, whole));
-        let mut beat = tokio::time::interval_at((Instant::now() + BEAT).into(), BEAT);
-        let finished = loop {
-            tokio::select! {
-                finished = &mut work => break finished,
-                _ = beat.tick() => {
-                    // A beat that fails is made up by the next one, and a claim in between by the inbox.
-                    let beaten = self.group.beat(commands.client(), member, &sequences).await;
-                    if let Err(error) = commands.checked(beaten).await {
-                        tracing::debug!(error = chain(&error), "reader could not say that it is at work");
-                    }
-                }
+        let beat = || async {
+            // A beat that fails is made up by the next one, and a claim in between by the inbox.
+            let beaten = self.group.beat(commands.client(), member, &sequences).await;
+            if let Err(error) = commands.checked(beaten).await {
+                tracing::debug!(error = chain(&error), "reader could not say that it is at work");
             }
         };
+        let work = Arc::clone(&self.consumer).process(lane, whole);
+        let finished = heartbeat::beside(work, BEAT, beat).await;
         let acknowledged = self.group.acknowledge(commands.client(), &finished.done).await;
         let acknowledged = commands.checked(acknowledged).await;
         finished.result?;
@@ -326,6 +326,20 @@ impl Share {
         .set(head.saturating_sub(watermark) as f64);
     }
 
+    /// Puts the group back to the watermark if nobody has anything beyond it: what was given out from there on took effect,
+    /// which the inbox knows, or has to be given out again, as after a seek. While somebody has something it stays: given out
+    /// again, its deliveries would no longer count. Returns whether it did.
+    async fn rewind(&self, watermark: u64) -> Result<bool, End> {
+        let commands = &self.consumer.commands;
+        let pending = self.group.pending_after(commands.client(), watermark).await;
+        if !commands.checked(pending).await?.is_empty() {
+            return Ok(false);
+        }
+        let positioned = self.group.position(commands.client(), watermark).await;
+        commands.checked(positioned).await?;
+        Ok(true)
+    }
+
     /// Applies what comes after the watermark, is not in the inbox and was given to nobody: somebody removed a reader by hand.
     /// The inbox knows what is done meanwhile.
     async fn fetch(&self, watermark: u64, head: u64) -> Result<(), End> {
@@ -338,6 +352,9 @@ impl Share {
         if entries.first().is_none_or(|first| first.sequence > watermark + 1) {
             let found = entries.first().map_or(head, |first| first.sequence);
             return self.catch_up(watermark, Some(Gap { expected: watermark + 1, found })).await;
+        }
+        if self.rewind(watermark).await? {
+            return Ok(());
         }
         // Somebody has those in hand, or will be claimed from.
         let pending = self.group.pending_after(commands.client(), watermark).await;
@@ -410,17 +427,18 @@ impl Share {
         let mut mended = None::<Instant>;
         while !self.stop.is_cancelled() {
             if self.parked.any() {
-                let is_mending = mended.is_none_or(|at| at.elapsed() > super::turn::MEND);
+                let is_mending = mended.is_none_or(|at| at.elapsed() > turn::MEND);
                 if is_mending {
                     mended = Some(Instant::now());
                 }
-                if let Err(error) = self.consumer.retry(&self.parked, is_mending).await {
+                if let Err(error) = self.consumer.retry(&self.parked, is_mending, &self.stop).await
+                {
                     tracing::warn!(error = chain(&error), "parked events not tried again");
                 }
             }
             tokio::select! {
                 () = self.stop.cancelled() => (),
-                () = tokio::time::sleep(super::turn::RETRY) => (),
+                () = tokio::time::sleep(turn::RETRY) => (),
             }
         }
         Ok(())

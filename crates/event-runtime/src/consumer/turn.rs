@@ -8,6 +8,7 @@ use std::{
 use futures_util::future::BoxFuture;
 use metrics::{counter, gauge};
 use sea_orm::DbErr;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     Concurrency, Consumer,
@@ -20,6 +21,7 @@ use super::{
 };
 use crate::{
     error::chain,
+    lease::Subscription,
     park,
     relay::last_sequence,
     rules::{Gap, Page, Silence},
@@ -59,13 +61,18 @@ async fn one<T>(future: &mut Maybe<'_, T>) -> Result<T, OwnerError> {
 }
 
 impl Consumer {
-    pub(super) async fn retry(&self, parked: &Parked, is_mending: bool) -> Result<(), DbErr> {
+    pub(super) async fn retry(
+        &self,
+        parked: &Parked,
+        is_mending: bool,
+        stop: &CancellationToken,
+    ) -> Result<(), DbErr> {
         let (store, handler, subscription) = (&self.store, &*self.handler, self.subscription);
         let turn = (handler.concurrency() == Concurrency::Serial).then_some(&*self.turn);
         if is_mending {
-            park::mend(store, handler, subscription, turn).await?;
+            park::mend(store, handler, subscription, turn, stop).await?;
         }
-        park::retry_due(store, handler, subscription, turn).await?;
+        park::retry_due(store, handler, subscription, turn, stop).await?;
         let generation = parked.generation();
         if !park::has_any(store.db(), subscription.group).await? {
             parked.none_since(generation);
@@ -133,7 +140,8 @@ impl Owner<'_> {
                 && compacting.is_none()
                 && ahead == 0
                 && place.settled.is_empty();
-            if is_at_rest && is_stopping {
+            // An attempt that was begun is finished, too: others behind it are still asked for.
+            if is_at_rest && is_stopping && retrying.is_none() {
                 return Ok(());
             }
             if is_at_rest && lanes.waiting() == 0 {
@@ -224,14 +232,15 @@ impl Owner<'_> {
     /// Tries parked events again whose time has come. A failure here stops nobody else.
     fn retry(&self, is_mending: bool) -> BoxFuture<'static, Result<(), OwnerError>> {
         let (consumer, parked) = (Arc::clone(self.consumer), Arc::clone(&self.parked));
+        let stop = self.stop.clone();
         Box::pin(async move {
-            if let Err(error) = consumer.retry(&parked, is_mending).await {
+            if let Err(error) = consumer.retry(&parked, is_mending, &stop).await {
                 tracing::warn!(
                     group = consumer.subscription.group,
                     error = chain(&error),
                     "parked events not tried again"
                 );
-                tokio::time::sleep(OBSERVE).await;
+                stop.run_until_cancelled(tokio::time::sleep(OBSERVE)).await;
             }
             Ok(())
         })
@@ -250,24 +259,19 @@ impl Owner<'_> {
         let known =
             self.consumer.layout.get().map_or(0, |layout| layout.head(subscription.key.partition));
         let behind = head.max(known).saturating_sub(watermark);
-        let labels = [
-            ("group", subscription.group.to_owned()),
-            ("service", subscription.key.service.as_str().to_owned()),
-            ("partition", subscription.key.partition.to_string()),
-        ];
         #[expect(
             clippy::cast_precision_loss,
             reason = "a gauge is a float; a lag of 2^52 is not exact"
         )]
-        let figures = [
-            ("events_lag_events", behind as f64),
-            ("events_in_flight", place.in_flight as f64),
-            ("events_lane_depth", lanes.waiting() as f64),
-            ("events_inbox_depth", self.progress.ahead() as f64),
-        ];
-        for (name, value) in figures {
-            gauge!(name, &labels).set(value);
-        }
+        show(
+            subscription,
+            [
+                behind as f64,
+                place.in_flight as f64,
+                lanes.waiting() as f64,
+                self.progress.ahead() as f64,
+            ],
+        );
         let is_idle = lanes.are_idle() && lanes.waiting() == 0 && place.read == watermark;
         if !(source.is_live() && place.is_quiet && is_idle && head > watermark) {
             place.undelivered = None;
@@ -285,6 +289,26 @@ impl Owner<'_> {
         }
         Ok(())
     }
+}
+
+/// What a process shows of a partition on which it works.
+const FIGURES: [&str; 4] =
+    ["events_lag_events", "events_in_flight", "events_lane_depth", "events_inbox_depth"];
+
+fn show(subscription: Subscription, values: [f64; 4]) {
+    let labels = [
+        ("group", subscription.group.to_owned()),
+        ("service", subscription.key.service.as_str().to_owned()),
+        ("partition", subscription.key.partition.to_string()),
+    ];
+    for (name, value) in FIGURES.into_iter().zip(values) {
+        gauge!(name, &labels).set(value);
+    }
+}
+
+/// Shows nothing of a partition any more: what this process knew of it is another's to show, or nobody's.
+pub(super) fn show_nothing(subscription: Subscription) {
+    show(subscription, [0.0; 4]);
 }
 
 /// Where an owner is in its source.

@@ -73,6 +73,10 @@ pub(crate) enum MessageError {
     Malformed(#[from] serde_json::Error),
     #[error("the name of the group has {0} bytes; it needs 1 to {GROUP_LIMIT}")]
     Group(usize),
+    #[error("the name of the group has a control character")]
+    Control,
+    #[error("generation {0} of the streams is beyond what there can be")]
+    Epoch(u32),
 }
 
 impl Message {
@@ -93,9 +97,24 @@ impl Message {
             "catch_up" => Self::CatchUp(serde_json::from_str(content)?),
             other => return Err(MessageError::UnknownKind(other.chars().take(40).collect())),
         };
-        match message.group().len() {
-            1..=GROUP_LIMIT => Ok(message),
-            length => Err(MessageError::Group(length)),
+        message.check()?;
+        Ok(message)
+    }
+
+    /// Whether the database can keep what it says.
+    fn check(&self) -> Result<(), MessageError> {
+        let group = self.group();
+        if !(1..=GROUP_LIMIT).contains(&group.len()) {
+            return Err(MessageError::Group(group.len()));
+        }
+        if group.contains(char::is_control) {
+            return Err(MessageError::Control);
+        }
+        match self {
+            Self::Watermark(WatermarkReport { epoch, .. }) if i32::try_from(*epoch).is_err() => {
+                Err(MessageError::Epoch(*epoch))
+            }
+            Self::Watermark(_) | Self::CatchUp(_) => Ok(()),
         }
     }
 
@@ -182,5 +201,9 @@ mod tests {
         }
         assert!(matches!(decode(Some("watermark"), Some(&nameless)), Err(MessageError::Group(0))));
         assert!(matches!(decode(Some("watermark"), Some(&endless)), Err(MessageError::Group(201))));
+        let (_, nul) = report("g\0").encode().unwrap();
+        assert!(matches!(decode(Some("watermark"), Some(&nul)), Err(MessageError::Control)));
+        let late = good.replace("\"epoch\":1", "\"epoch\":2147483648");
+        assert!(matches!(decode(Some("watermark"), Some(&late)), Err(MessageError::Epoch(_))));
     }
 }

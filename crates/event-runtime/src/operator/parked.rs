@@ -191,7 +191,7 @@ pub enum Outcome {
     Applied,
     /// It failed again.
     FailedAgain,
-    /// Nobody has tried it yet.
+    /// Nobody has tried it yet, or nobody has said how that ended.
     Waiting,
 }
 
@@ -204,11 +204,12 @@ pub async fn outcomes(site: &Site, redriven: &[Redrive]) -> Result<Vec<Outcome>,
     #[derive(FromQueryResult)]
     struct Row {
         attempts: Option<i32>,
+        is_asked_for: bool,
     }
     let places = serde_json::to_value(redriven).map_err(|error| DbErr::Json(error.to_string()))?;
     let rows = Row::find_by_statement(raw_sql!(
         Postgres,
-        "SELECT p.attempts
+        "SELECT p.attempts, coalesce(p.retry_at IS NOT NULL AND p.reason <> 'retry', false) AS is_asked_for
            FROM jsonb_array_elements({places}) WITH ORDINALITY AS place (value, at) LEFT JOIN parked_event p
              ON p.consumer_group = place.value ->> 'consumer_group' AND p.service = place.value ->> 'service'
             AND p.partition = (place.value ->> 'partition')::smallint
@@ -219,7 +220,7 @@ pub async fn outcomes(site: &Site, redriven: &[Redrive]) -> Result<Vec<Outcome>,
     .await?;
     let outcome = |(row, before): (Row, &Redrive)| match row.attempts {
         None => Outcome::Applied,
-        Some(attempts) if attempts > before.attempts => Outcome::FailedAgain,
+        Some(attempts) if attempts > before.attempts && !row.is_asked_for => Outcome::FailedAgain,
         Some(_) => Outcome::Waiting,
     };
     Ok(rows.into_iter().zip(redriven).map(outcome).collect())

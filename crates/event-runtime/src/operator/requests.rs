@@ -1,6 +1,6 @@
 //! What needs the service's own handlers: an operator writes a request, a running process of the service takes it up.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, TransactionTrait, raw_sql};
@@ -18,8 +18,11 @@ use crate::{
 /// How often a process looks for requests.
 const POLL: Duration = Duration::from_secs(1);
 
-/// How often the process that works on one says so; after ten of these another one begins again.
+/// How often the process that works on one says so.
 const HEARTBEAT: Duration = Duration::from_secs(1);
+
+/// After how long without a word another process begins again.
+const SILENCE: Duration = Duration::from_secs(10);
 
 /// What can be asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -204,11 +207,13 @@ pub(crate) async fn work(runtime: Runtime, shutdown: CancellationToken) {
 
 /// The oldest request that nobody works on.
 async fn take(store: &EventStore, worker: Uuid) -> Result<Option<Taken>, DbErr> {
+    let silence = SILENCE.as_secs_f64();
     Taken::find_by_statement(raw_sql!(
         Postgres,
         "UPDATE maintenance_request SET state = 'running', worker = {worker}, heartbeat_at = now(), done = 0
            WHERE id = (SELECT id FROM maintenance_request
-                         WHERE state = 'waiting' OR (state = 'running' AND heartbeat_at < now() - interval '10 seconds')
+                         WHERE state = 'waiting'
+                            OR (state = 'running' AND heartbeat_at < now() - make_interval(secs => {silence}))
                          ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED)
            RETURNING id, kind, name"
     ))
@@ -226,20 +231,12 @@ async fn carry_out(
     let Taken { id, kind, name } = request;
     tracing::info!(request = id, kind, name, "operator's request taken up");
     let (progress, seen) = watch::channel(Progress::default());
-    let work = perform(runtime, kind, name, &progress);
-    tokio::pin!(work);
-    let outcome = loop {
-        tokio::select! {
-            outcome = &mut work => break outcome,
-            () = shutdown.cancelled() => return give_back(runtime.store(), worker, *id).await,
-            () = tokio::time::sleep(HEARTBEAT) => {
-                let now = *seen.borrow();
-                if !beat(runtime.store(), worker, *id, now).await? {
-                    tracing::info!(request = id, "request cancelled");
-                    return Ok(());
-                }
-            }
-        }
+    // Side by side: the work may hold the tables for which everybody waits who has a connection, and so a beat too.
+    let outcome = tokio::select! {
+        outcome = perform(runtime, kind, name, &progress) => outcome,
+        // By now the work is dropped, and holds no locks.
+        () = shutdown.cancelled() => return give_back(runtime.store(), worker, *id).await,
+        lost = beats(runtime.store(), worker, *id, &seen) => return lost,
     };
     let (state, result) = match outcome {
         Ok(result) => ("done", result),
@@ -276,6 +273,32 @@ async fn perform(
     }
     let rebuilt = runtime.rebuild_watched(name, progress).await?;
     Ok(serde_json::to_value(rebuilt).map_err(json)?)
+}
+
+/// Says every second how far the work is. Ends when the request is no longer this worker's, or when nothing could be said for
+/// so long that it may be another's.
+async fn beats(
+    store: &EventStore,
+    worker: Uuid,
+    id: i64,
+    seen: &watch::Receiver<Progress>,
+) -> Result<(), DbErr> {
+    let mut last = Instant::now();
+    loop {
+        tokio::time::sleep(HEARTBEAT).await;
+        let now = *seen.borrow();
+        match beat(store, worker, id, now).await {
+            Ok(true) => last = Instant::now(),
+            Ok(false) => {
+                tracing::info!(request = id, "request cancelled");
+                return Ok(());
+            }
+            Err(error) if last.elapsed() > SILENCE => return Err(error),
+            Err(error) => {
+                tracing::debug!(request = id, error = chain(&error), "heartbeat failed");
+            }
+        }
+    }
 }
 
 /// Says how far the work is; returns whether the request is still this worker's.

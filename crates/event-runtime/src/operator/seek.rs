@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, TransactionTrait, raw_sql};
 use serde::Serialize;
 use serde_json::json;
+use uuid::Uuid;
 
 use super::{CommandError, Done, Order, Site, actions, groups, groups::Group, streams::heads};
 
@@ -62,7 +63,7 @@ pub async fn seek(
             "`groups ls` shows what it reads",
         ));
     }
-    check_stopped(group, &rows)?;
+    check_stopped(site, group, &rows).await?;
     if order.reason.is_none() && !order.dry_run {
         return Err(CommandError::refused(
             "a seek repeats or skips effects",
@@ -87,20 +88,39 @@ pub async fn seek(
     Ok(Done::new(order, moves))
 }
 
-fn check_stopped(group: &str, rows: &[Group]) -> Result<(), CommandError> {
+async fn check_stopped(site: &Site, group: &str, rows: &[Group]) -> Result<(), CommandError> {
     if rows.iter().any(|row| !row.is_paused) {
         return Err(CommandError::refused(
             format!("{group} is not paused"),
             format!("`groups pause {group}` first"),
         ));
     }
-    if let Some(owner) = rows.iter().find_map(|row| row.owner) {
+    let owner = match rows.iter().find_map(|row| row.owner) {
+        Some(owner) => Some(owner),
+        None => reader(site, group).await?,
+    };
+    if let Some(owner) = owner {
         return Err(CommandError::refused(
             format!("process {owner} still works for {group}"),
             "it stops within a few seconds: try again",
         ));
     }
     Ok(())
+}
+
+/// A process that reads for a group without owners.
+async fn reader(site: &Site, group: &str) -> Result<Option<Uuid>, DbErr> {
+    #[derive(FromQueryResult)]
+    struct Slot {
+        owner: Uuid,
+    }
+    let slot = Slot::find_by_statement(raw_sql!(
+        Postgres,
+        "SELECT owner FROM slot WHERE consumer_group = {group} AND expires_at > now() LIMIT 1"
+    ))
+    .one(&site.db)
+    .await?;
+    Ok(slot.map(|slot| slot.owner))
 }
 
 async fn place(producer: &Site, row: &Group, target: Target) -> Result<i64, CommandError> {

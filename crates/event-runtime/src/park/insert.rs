@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike as _, Utc};
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, raw_sql};
 use uuid::Uuid;
 
@@ -37,10 +37,9 @@ impl ParkedRow {
         Self {
             subscription,
             sequence: entry.sequence,
-            // PostgreSQL text cannot hold NUL.
             aggregate: entry.aggregate().map(|(kind, id)| (without_nul(kind), id)),
             event_type: field("t").map(without_nul),
-            occurred_at: field("o").and_then(|time| time.parse().ok()),
+            occurred_at: field("o").and_then(|time| time.parse().ok()).filter(is_storable),
             entry: serde_json::to_string(&entry.fields).unwrap_or_default(),
             reason,
             error: without_nul(error),
@@ -61,7 +60,13 @@ impl ParkedRow {
     }
 }
 
-pub(super) fn without_nul(text: &str) -> String {
+/// A time that PostgreSQL can keep, too. Its calendar begins in 4714 BC, and a row with an earlier one would never be written.
+fn is_storable(time: &DateTime<Utc>) -> bool {
+    (1..=9999).contains(&time.year())
+}
+
+/// PostgreSQL's text cannot hold NUL.
+pub(crate) fn without_nul(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 

@@ -16,7 +16,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 pub(crate) use self::{
-    insert::{ParkedRow, blocked, has_any, insert},
+    insert::{ParkedRow, blocked, has_any, insert, without_nul},
     redrive::redrive,
     retry::{delay, mend, retry_due},
 };

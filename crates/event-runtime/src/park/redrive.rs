@@ -4,6 +4,7 @@ use metrics::counter;
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, raw_sql};
 use serde::Serialize;
 use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{insert::without_nul, retry};
@@ -36,21 +37,20 @@ struct Oldest {
 }
 
 /// Applies the parked events of one aggregate, or those of no aggregate at all, oldest first, each in a transaction of its
-/// own that also takes it out of the park. Stops at the first one that fails again. `turn` is held while one is applied, if
-/// the group's batches in this process hold it too.
+/// own that also takes it out of the park. Stops at the first one that fails again, and between two when it has to. `turn` is
+/// held while one is applied, if the group's batches in this process hold it too.
 pub(crate) async fn redrive(
     store: &EventStore,
     handler: &dyn Handler,
     aggregate: Option<Uuid>,
     turn: Option<&Mutex<()>>,
+    stop: &CancellationToken,
 ) -> Result<Redriven, DbErr> {
     let mut redriven = Redriven::default();
     // Those that cannot be read block nobody; each of them is tried once.
     let mut after = (String::new(), -1, -1);
-    loop {
-        let Some(oldest) = claim(store, handler.group(), aggregate, &after).await? else {
-            return Ok(redriven);
-        };
+    while !stop.is_cancelled() {
+        let Some(oldest) = claim(store, handler.group(), aggregate, &after).await? else { break };
         let turn = match turn {
             Some(turn) => Some(turn.lock().await),
             None => None,
@@ -90,10 +90,11 @@ pub(crate) async fn redrive(
             }
         }
     }
+    Ok(redriven)
 }
 
-/// Counts an attempt on the oldest parked event, before its handler runs, since that may end the process. Nobody tries it
-/// again by itself until it is known how this attempt ended, except after the pause of one that is tried again anyway.
+/// Counts an attempt on the oldest parked event, before its handler runs, since that may end the process. If nobody says how
+/// the attempt ended, it is tried again after [`LEASE`](retry::LEASE), unless it is suspected of ending those who try it.
 async fn claim(
     store: &EventStore,
     group: &str,
@@ -102,11 +103,12 @@ async fn claim(
 ) -> Result<Option<Oldest>, DbErr> {
     let service = service.as_str();
     let (partition, sequence) = (*partition, *sequence);
-    let pause = retry::MOST.as_secs_f64();
-    Oldest::find_by_statement(raw_sql!(
+    let (lease, crashes) = (retry::LEASE.as_secs_f64(), retry::CRASHES);
+    let oldest = Oldest::find_by_statement(raw_sql!(
         Postgres,
         "UPDATE parked_event p SET attempts = p.attempts + 1,
-                retry_at = CASE WHEN p.reason = 'retry' THEN now() + make_interval(secs => {pause}) END
+                retry_at = CASE WHEN p.reason = 'retry' OR p.attempts + 1 < {crashes} AND p.reason <> 'crash_loop'
+                                THEN now() + make_interval(secs => {lease}) END
            FROM (SELECT service, partition, sequence FROM parked_event
                    WHERE consumer_group = {group} AND aggregate_id IS NOT DISTINCT FROM {aggregate}
                      AND (service, partition, sequence) > ({service}, {partition}, {sequence})
@@ -116,7 +118,21 @@ async fn claim(
            RETURNING p.service, p.partition, p.sequence, p.entry, p.reason, p.attempts"
     ))
     .one(store.db())
-    .await
+    .await?;
+    if let Some(Oldest { service, partition, sequence, .. }) = &oldest {
+        let (service, partition, sequence) = (service.as_str(), *partition, *sequence);
+        // This attempt is the answer to whoever asked for one behind it. Those of no aggregate are asked for one by one.
+        store
+            .db()
+            .execute_raw(raw_sql!(
+                Postgres,
+                "UPDATE parked_event SET retry_at = NULL
+                   WHERE consumer_group = {group} AND aggregate_id = {aggregate} AND retry_at IS NOT NULL
+                     AND reason <> 'retry' AND (service, partition, sequence) <> ({service}, {partition}, {sequence})"
+            ))
+            .await?;
+    }
+    Ok(oldest)
 }
 
 /// Locks the watermarks of the partitions concerned, so that a consumer can neither park nor apply a later event of the

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, raw_sql};
 use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::redrive::redrive;
@@ -15,13 +16,16 @@ use crate::{
 pub(super) const LEAST: Duration = Duration::from_millis(200);
 
 /// The longest.
-pub(super) const MOST: Duration = Duration::from_mins(5);
+const MOST: Duration = Duration::from_mins(5);
+
+/// How long an event that was asked for belongs to the owner that took it up; after that it is asked for again.
+pub(super) const LEASE: Duration = Duration::from_mins(5);
 
 /// After so many attempts only an operator tries again.
 const ATTEMPTS: i32 = 20;
 
 /// After so many attempts an event that was not known to fail is taken for one that ends the process.
-const CRASHES: i32 = 5;
+pub(super) const CRASHES: i32 = 5;
 
 /// Aggregates that are tried again in one go, before the owner looks at its lease again.
 const PAGE: i64 = 16;
@@ -53,16 +57,19 @@ struct Due {
     aggregate_id: Option<Uuid>,
 }
 
-/// Tries those events of a partition again whose time has come, each with what waits behind it.
+/// Tries those events of a partition again whose time has come, each with what waits behind it, until told to stop. One that
+/// cannot be tried for the database's sake holds up no other.
 pub(crate) async fn retry_due(
     store: &EventStore,
     handler: &dyn Handler,
     subscription: Subscription,
     turn: Option<&Mutex<()>>,
+    stop: &CancellationToken,
 ) -> Result<(), DbErr> {
     let Subscription { group, key } = subscription;
     let (service, partition) = (key.service.as_str(), to_smallint(key.partition));
-    // What is due is due once: an attempt that comes to nothing must not be repeated at once, whichever row asked for it.
+    let lease = LEASE.as_secs_f64();
+    // Not at once again, whatever comes of the attempt, and not lost either if this process ends before it.
     let due = Due::find_by_statement(raw_sql!(
         Postgres,
         "WITH due AS (
@@ -70,24 +77,30 @@ pub(crate) async fn retry_due(
              WHERE consumer_group = {group} AND service = {service} AND partition = {partition} AND retry_at <= now()
              ORDER BY retry_at LIMIT {PAGE}
          ), taken AS (
-           UPDATE parked_event p SET retry_at = CASE WHEN p.reason = 'retry' THEN p.retry_at + interval '5 min' END
+           UPDATE parked_event p SET retry_at = now() + make_interval(secs => {lease})
              FROM due WHERE p.consumer_group = {group} AND p.service = {service} AND p.partition = {partition}
                AND p.sequence = due.sequence)
          SELECT DISTINCT aggregate_id FROM due"
     ))
     .all(store.db())
     .await?;
+    let mut result = Ok(());
     for Due { aggregate_id } in due {
-        let redriven = redrive(store, handler, aggregate_id, turn).await?;
-        tracing::info!(
-            group,
-            aggregate = aggregate_id.map(tracing::field::display),
-            redriven.applied,
-            redriven.failed_again,
-            "parked events tried again"
-        );
+        if stop.is_cancelled() {
+            break;
+        }
+        match redrive(store, handler, aggregate_id, turn, stop).await {
+            Ok(redriven) => tracing::info!(
+                group,
+                aggregate = aggregate_id.map(tracing::field::display),
+                redriven.applied,
+                redriven.failed_again,
+                "parked events tried again"
+            ),
+            Err(error) => result = Err(error),
+        }
     }
-    Ok(())
+    result
 }
 
 /// Tries what this build may know better than the last one, and goes on with what was left half-way: the oldest events of
@@ -97,6 +110,7 @@ pub(crate) async fn mend(
     handler: &dyn Handler,
     subscription: Subscription,
     turn: Option<&Mutex<()>>,
+    stop: &CancellationToken,
 ) -> Result<(), DbErr> {
     let Subscription { group, key } = subscription;
     let (service, partition) = (key.service.as_str(), to_smallint(key.partition));
@@ -127,7 +141,7 @@ pub(crate) async fn mend(
         if reason == "unknown_version" && unknown.contains(&event_type.as_str()) {
             continue;
         }
-        let redriven = redrive(store, handler, Some(*aggregate_id), turn).await?;
+        let redriven = redrive(store, handler, Some(*aggregate_id), turn, stop).await?;
         if redriven.applied == 0 {
             unknown.push(event_type);
         } else {

@@ -20,7 +20,6 @@ use super::{
 use crate::{
     Projection, RecordedEvent,
     layout::{Layout, announced},
-    redis,
     stream::{EntryError, FIRST_EPOCH, StreamKey},
 };
 
@@ -50,7 +49,7 @@ impl Replayable for GroupProjection {
     fn replay(&self) -> Result<Box<dyn Replay>, RebuildError> {
         Ok(Box::new(GroupReplay {
             projection: Arc::clone(&self.projection),
-            source: Source::new(redis::connect(&self.redis_url)?),
+            source: Source::connect(&self.redis_url)?,
             reached: BTreeMap::new(),
             skipped: BTreeSet::new(),
         }))
@@ -137,10 +136,6 @@ impl Replay for GroupReplay {
             applied += self.apply_ahead(txn, &in_effect).await?;
         }
         Ok(Step { applied, is_current: true })
-    }
-
-    async fn close(&self) {
-        redis::close(self.source.redis()).await;
     }
 
     fn copy(&self) -> Box<dyn Replay> {

@@ -60,7 +60,6 @@ pub(crate) async fn run(
         done: 0,
     };
     let outcome = rebuild.run(projection.name()).await;
-    rebuild.replay.close().await;
     if outcome.is_err()
         && let Err(error) = shadow.drop(store).await
     {

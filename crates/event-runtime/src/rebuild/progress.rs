@@ -37,6 +37,6 @@ pub struct Rebuilt {
     pub seconds: f64,
     /// How long writers of these tables had to wait at the exchange, in seconds.
     pub writers_waited_seconds: f64,
-    /// How often the exchange gave up because somebody held the tables for too long.
+    /// How often the exchange was tried, the last time included: it gives up while somebody holds the tables for too long.
     pub attempts: u32,
 }

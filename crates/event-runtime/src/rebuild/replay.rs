@@ -44,9 +44,6 @@ pub(crate) trait Replay: Send + Sync {
         precision: Precision,
     ) -> Result<Step, RebuildError>;
 
-    /// Ends the connections that it has opened, with those of its copies.
-    async fn close(&self) {}
-
     /// The same position again.
     fn copy(&self) -> Box<dyn Replay>;
 }

@@ -1,14 +1,14 @@
 //! Where a replay gets others' events from: the streams while they hold them, and then their producers' stores.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use fred::{clients::Client, interfaces::StreamsInterface, types::Value};
+use fred::{clients::Client, error::Error, interfaces::StreamsInterface, types::Value};
 
 use super::RebuildError;
 use crate::{
     RecordedEvent,
     catch_up::{self, ReplayError},
-    redis::once,
+    redis::{Dedicated, once},
     stream::{Entry, EntryError, StreamKey},
 };
 
@@ -23,7 +23,8 @@ pub(super) type Read = (u64, Result<RecordedEvent, EntryError>);
 
 /// The events of all partitions.
 pub(super) struct Source {
-    redis: Client,
+    /// Ends with the last copy, also where a rebuild is given up in the middle.
+    redis: Arc<Dedicated>,
     /// The part of a history that its producer is giving.
     given: Option<Given>,
 }
@@ -36,19 +37,23 @@ struct Given {
 }
 
 impl Source {
-    /// `redis` is used by nothing else.
-    pub(super) fn new(redis: Client) -> Self {
-        Self { redis, given: None }
+    /// Over a connection of its own.
+    ///
+    /// # Errors
+    ///
+    /// If the URL is not a Redis URL.
+    pub(super) fn connect(url: &str) -> Result<Self, Error> {
+        Ok(Self { redis: Arc::new(Dedicated::connect(url)?), given: None })
     }
 
     /// The same source again.
     pub(super) fn copy(&self) -> Self {
-        Self::new(self.redis.clone())
+        Self { redis: Arc::clone(&self.redis), given: None }
     }
 
     /// The connection.
     pub(super) fn redis(&self) -> &Client {
-        &self.redis
+        self.redis.client()
     }
 
     /// Events of one partition after `after` and not after `to`, at least one, without a gap.
@@ -72,7 +77,8 @@ impl Source {
         }
         // Trimmed, or lost: the producer has it.
         let given = self.given.get_or_insert_with(|| {
-            let replay = catch_up::replay(&self.redis, key.service, key.partition, after, to);
+            let replay =
+                catch_up::replay(self.redis.client(), key.service, key.partition, after, to);
             Given { key, after, replay }
         });
         let gap = || RebuildError::Gap { stream: key.to_string(), after };
@@ -104,7 +110,7 @@ impl Source {
     ) -> Result<Vec<Read>, RebuildError> {
         let (first, last) = (format!("{}-0", after + 1), format!("{to}-0"));
         let reply: Value =
-            once(&self.redis).xrange(key.to_string(), first, last, Some(PAGE)).await?;
+            once(self.redis()).xrange(key.to_string(), first, last, Some(PAGE)).await?;
         let Value::Array(entries) = reply else { return Ok(Vec::new()) };
         let consecutive = entries
             .into_iter()

@@ -13,6 +13,9 @@ pub(crate) const POISON: i64 = 1_013;
 /// The handler panics at this amount until the table `repaired` has a row.
 pub(crate) const PANIC: i64 = 1_666;
 
+/// A statement of the handler fails at this amount, and the handler does not mind.
+pub(crate) const CARELESS: i64 = 1_888;
+
 /// The handler asks for this amount to be tried again until the table `repaired` has a row.
 pub(crate) const LATER: i64 = 1_555;
 /// The handler ends the whole process at this amount until the table `repaired` has a row.
@@ -169,6 +172,10 @@ async fn tally(txn: &DatabaseTransaction, event: &RecordedEvent) -> Result<(), A
     .await?;
     if amount == LOCKED {
         txn.execute_raw(raw_sql!(Postgres, "SELECT pg_advisory_xact_lock({LOCKED})")).await?;
+    }
+    if amount == CARELESS {
+        let failed = txn.execute_unprepared("SELECT 1 / 0").await;
+        drop(failed);
     }
     if [POISON, PANIC, LATER, ABORT].contains(&amount) {
         let repaired = raw_sql!(Postgres, "SELECT FROM repaired LIMIT 1");

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use event_runtime::{
     ApplyError, Broadcast, Projection, RecordedEvent, RuntimeBuilder,
     epoch::{self, EpochError},
+    park,
 };
 use sea_orm::{ConnectionTrait, DatabaseTransaction, raw_sql};
 use shared_schemas::Service;
@@ -17,10 +18,10 @@ use test_kit::eventually;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    counter::GROUP,
+    counter::{GROUP, LOCKED, POISON},
     figures::{figure, figures},
     process::Worker,
-    world::{LIMIT, Node, World},
+    world::{LIMIT, Node, World, id},
 };
 
 /// Another group, which keeps every event that it is given.
@@ -273,4 +274,80 @@ async fn a_store_restored_to_before_its_last_generation_goes_on_after_it() {
     for node in [tally, reader, producer] {
         node.stop().await;
     }
+}
+
+/// An aggregate goes to the partition of an owner who has never parked anything, and that owner begins the generation.
+#[tokio::test]
+async fn an_event_waits_behind_one_that_was_parked_in_another_partition_of_the_last_generation() {
+    let world = World::new(3).await;
+    let (relay, tally) = (world.relay(), world.tally().await);
+    world.add_many(6, 1).await;
+    eventually(LIMIT, || world.settled()).await;
+    // Partition 0 of three, and 1 of two.
+    world.add(id(3), POISON).await;
+    eventually(LIMIT, || async { !park::list(&world.db, 2).await.unwrap().is_empty() }).await;
+    // Somebody else has taken the other partitions, and so cannot be the one who asks the database anew.
+    let elsewhere = "
+        UPDATE lease SET owner = gen_random_uuid(), epoch = epoch + 1, expires_at = now() + interval '1 hour'
+          WHERE partition <> 1;
+        UPDATE watermark SET epoch = epoch + 1 WHERE partition <> 1";
+    world.db.execute_unprepared(elsewhere).await.unwrap();
+    epoch::repartition(&world.post, world.redis.client(), 2).await.unwrap();
+
+    world.add(id(3), 2).await;
+    world.add(id(5), 2).await;
+    let other = format!(
+        "SELECT count(*) FROM engagement.tally WHERE counter_id = '{}' AND version = 2",
+        id(5)
+    );
+    eventually(LIMIT, || async { world.number(&other).await.unwrap() == 1 }).await;
+    let parked = park::list(&world.db, 10).await.unwrap();
+    let reasons: Vec<&str> = parked.iter().map(|event| event.reason.as_str()).collect();
+    assert_eq!(reasons, ["refused", "behind"]);
+    relay.stop().await;
+    tally.stop().await;
+}
+
+/// Who has come to the end looks again and again whether the others have, and those have work to do.
+#[tokio::test]
+async fn an_owner_that_waits_for_the_next_generation_is_in_nobodys_way() {
+    let world = World::new(2).await;
+    let (relay, tally) = (world.relay(), world.tally().await);
+    let lock = world.lock().await;
+    world.add(id(2), 1).await;
+    world.add(id(1), LOCKED).await;
+    eventually(LIMIT, || world.handler_waits()).await;
+    epoch::repartition(&world.post, world.redis.client(), 3).await.unwrap();
+
+    let begun = Instant::now();
+    eventually(LIMIT, || async {
+        assert_eq!(world.waiting_for_rows().await.unwrap(), 0);
+        begun.elapsed() > Duration::from_secs(4)
+    })
+    .await;
+    lock.rollback().await.unwrap();
+    world.add_many(5, 1).await;
+    eventually(LIMIT, || world.applied()).await;
+    relay.stop().await;
+    tally.stop().await;
+}
+
+/// Or its owner would wait for ever for others who are further already.
+#[tokio::test]
+async fn a_partition_that_has_ended_comes_along_into_every_later_generation() {
+    let world = World::new(4).await;
+    let (relay, tally) = (world.relay(), world.tally().await);
+    world.add_many(8, 1).await;
+    eventually(LIMIT, || world.settled()).await;
+    epoch::repartition(&world.post, world.redis.client(), 2).await.unwrap();
+    let second = "SELECT count(*) FROM engagement.watermark WHERE stream_epoch = 2";
+    eventually(LIMIT, || async { world.number(second).await.unwrap() == 4 }).await;
+
+    epoch::bump(&world.post, world.redis.client(), "a test").await.unwrap();
+    let third = "SELECT count(*) FROM engagement.watermark WHERE stream_epoch = 3";
+    eventually(LIMIT, || async { world.number(third).await.unwrap() == 4 }).await;
+    world.add_many(8, 1).await;
+    eventually(LIMIT, || world.applied()).await;
+    relay.stop().await;
+    tally.stop().await;
 }

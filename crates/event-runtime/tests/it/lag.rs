@@ -7,6 +7,7 @@ use test_kit::eventually;
 
 use crate::{
     counter::{GROUP, LOCKED},
+    figures::{figure, figures},
     world::{LIMIT, Node, World, id},
 };
 
@@ -47,6 +48,32 @@ async fn lag_is_what_a_group_has_not_made_durable_and_what_it_will_try_again() {
     lock.rollback().await.unwrap();
     world.db.execute_unprepared("DELETE FROM parked_event").await.unwrap();
     lags(&tally, 0, 0).await;
+    relay.stop().await;
+    tally.stop().await;
+}
+
+#[tokio::test]
+async fn a_process_that_has_lost_a_partition_shows_no_lag_of_it() {
+    figures();
+    let world = World::new(1).await;
+    let (relay, tally) = (world.relay(), world.tally().await);
+    let lock = world.lock().await;
+    world.add(id(1), LOCKED).await;
+    eventually(LIMIT, || world.handler_waits()).await;
+    world.add_many(2, 3).await;
+    let label = format!("group=\"{GROUP}\"");
+    let shown = |name| figure(name, &[&label]);
+    eventually(LIMIT, || async { shown("events_lag_events") == Some(7.0) }).await;
+
+    let elsewhere = "UPDATE lease SET owner = gen_random_uuid(), epoch = epoch + 1,
+                                      expires_at = now() + interval '1 hour'";
+    world.db.execute_unprepared(elsewhere).await.unwrap();
+    eventually(LIMIT, || async { figure("events_lease_lost_total", &[]) == Some(1.0) }).await;
+    lock.rollback().await.unwrap();
+    for name in ["events_lag_events", "events_in_flight", "events_lane_depth", "events_inbox_depth"]
+    {
+        eventually(LIMIT, || async { shown(name) == Some(0.0) }).await;
+    }
     relay.stop().await;
     tally.stop().await;
 }

@@ -113,6 +113,35 @@ async fn a_lane_stopped_in_the_middle_of_a_transaction_does_no_harm_when_it_goes
     relay.stop().await;
 }
 
+/// A transaction whose commit came to nothing without an error: nobody but the database knows.
+#[tokio::test]
+async fn the_watermark_never_passes_an_event_that_is_not_written() {
+    use sea_orm::ConnectionTrait as _;
+    let world = World::new(1).await;
+    let (relay, tally) = (world.relay(), world.tally_as(LANES).await);
+    let lock = world.lock().await;
+    world.add(id(1), LOCKED).await;
+    eventually(LIMIT, || world.handler_waits()).await;
+    world.add_many(12, 5).await;
+    let complete = "SELECT count(*) FROM engagement.tally WHERE version = 5";
+    eventually(LIMIT, || async { world.number(complete).await.unwrap() >= 1 }).await;
+
+    let undo = "
+        WITH lost AS (SELECT counter_id FROM tally WHERE version = 5 LIMIT 1),
+             log AS (DELETE FROM tally_log l USING lost
+                       WHERE (l.counter_id, l.version) = (lost.counter_id, 5)),
+             total AS (UPDATE tally t SET total = total - 5, version = 4 FROM lost
+                         WHERE t.counter_id = lost.counter_id)
+        DELETE FROM inbox USING lost, post.event e JOIN post.publication p USING (position)
+          WHERE (e.aggregate_id, e.aggregate_version) = (lost.counter_id, 5) AND inbox.sequence = p.sequence";
+    assert_eq!(world.db.execute_unprepared(undo).await.unwrap().rows_affected(), 1);
+    lock.rollback().await.unwrap();
+    eventually(LIMIT, || world.settled()).await;
+    eventually(LIMIT, || compacted(&world, 61)).await;
+    relay.stop().await;
+    tally.stop().await;
+}
+
 /// A handler may declare more or less concurrency from one build to the next.
 #[tokio::test]
 async fn an_inbox_left_by_lanes_is_understood_by_a_serial_owner() {

@@ -10,7 +10,7 @@ use shared_schemas::{RawEvent, Service, envelope::Metadata};
 use test_kit::{Publisher, eventually, stream_key};
 
 use crate::{
-    counter::{GROUP, LOCKED, PANIC, POISON},
+    counter::{CARELESS, GROUP, LOCKED, PANIC, POISON},
     process::Worker,
     world::{LIMIT, Node, World, id},
 };
@@ -75,6 +75,22 @@ async fn a_panic_parks_the_event_and_the_redrive_survives_it_too() {
     repair(&world).await;
     tally.runtime.redrive(GROUP, Some(id(1))).await.unwrap();
     eventually(LIMIT, || world.settled()).await;
+    relay.stop().await;
+    tally.stop().await;
+}
+
+/// Its transaction is lost whatever the handler says, and so the event must not pass for done.
+#[tokio::test]
+async fn an_event_whose_handler_goes_on_after_a_failed_statement_is_parked() {
+    let world = World::new(1).await;
+    let (relay, tally) = (world.relay(), world.tally().await);
+    world.add_many(3, 2).await;
+    world.add(id(1), CARELESS).await;
+    eventually(LIMIT, || reasons(&world, &[(7, "storage")])).await;
+    world.add_many(3, 1).await;
+    eventually(LIMIT, || world.applied_but(id(1))).await;
+    reasons(&world, &[(7, "storage"), (8, "behind")]).await.unwrap();
+    assert_eq!(world.watermark(0).await.unwrap(), 10);
     relay.stop().await;
     tally.stop().await;
 }
@@ -185,6 +201,35 @@ async fn malformed_entries_are_parked_and_their_neighbours_take_effect() {
     let attempts =
         "SELECT sum(attempts)::bigint FROM engagement.parked_event WHERE aggregate_id IS NULL";
     assert_eq!(world.number(attempts).await.unwrap(), 4);
+    tally.stop().await;
+}
+
+/// What a time is to chrono is not always one to PostgreSQL.
+#[tokio::test]
+async fn an_entry_from_before_the_databases_calendar_is_parked_and_stops_nobody() {
+    let world = World::new(1).await;
+    let publisher = Publisher::connect(&world.redis.url(), 1).await.unwrap();
+    let added = |amount| crate::counter::CounterEvent::Added { amount };
+    let early: chrono::DateTime<chrono::Utc> = "-5000-01-01T00:00:00Z".parse().unwrap();
+    for event_type in ["counter.added.v1", "counter.added.v2"] {
+        let event_type = event_type.to_owned();
+        let raw = RawEvent { event_type, data: serde_json::json!({ "amount": "no number" }) };
+        publisher
+            .publish_raw(Service::Post, "counter", id(1), 1, &raw, &Metadata::default(), early)
+            .await
+            .unwrap();
+    }
+    publisher.publish(id(2), 1, &added(5)).await.unwrap();
+    let tally = world.tally().await;
+
+    eventually(LIMIT, || async {
+        ensure!(world.watermark(0).await? == 3, "not read");
+        reasons(&world, &[(1, "undecodable"), (2, "behind")]).await
+    })
+    .await;
+    assert_eq!(world.number("SELECT total FROM engagement.tally").await.unwrap(), 5);
+    let dated = "SELECT count(*) FROM engagement.parked_event WHERE occurred_at IS NOT NULL";
+    assert_eq!(world.number(dated).await.unwrap(), 0);
     tally.stop().await;
 }
 

@@ -2,16 +2,20 @@
 
 use std::{
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
+use anyhow::{Context as _, ensure};
 use async_trait::async_trait;
 use event_runtime::{
     Clock, EventStore, InlineProjection, Recorded, RuntimeBuilder,
+    operator::requests::{self, Kind},
     rebuild::{Phase, Progress, RebuildError},
     runtime::OperatorError,
 };
-use sea_orm::{ConnectionTrait, Database, DatabaseTransaction, DbErr, raw_sql};
+use sea_orm::{
+    ConnectionTrait, Database, DatabaseTransaction, DbErr, TransactionTrait as _, raw_sql,
+};
 use shared_schemas::Service;
 use test_kit::{TestDatabase, eventually, stream_key};
 use tokio::sync::watch;
@@ -463,4 +467,90 @@ async fn a_long_reader_delays_the_exchange_and_nobody_waits_for_long() {
     rebuilt.unwrap();
     assert_eq!(rows(&world.post).await, expected(&world.post).await);
     node.stop().await;
+}
+
+/// The heartbeat may wait for what the rebuild itself has locked.
+#[tokio::test]
+async fn a_requested_rebuild_goes_on_while_its_heartbeat_is_held_up() {
+    let world = World::new(1).await;
+    let (relay, tally) = (world.relay(), world.tally().await);
+    world.add(id(1), LOCKED).await;
+    world.add_many(2, 2).await;
+    eventually(LIMIT, || world.settled()).await;
+    let table = "SELECT 'engagement.tally'::regclass::oid::bigint";
+    let before = world.number(table).await.unwrap();
+    let lock = world.lock().await;
+    let (site, order) = world.site(Service::Engagement).await;
+    let request = requests::ask(&site, &order, Kind::Rebuild, GROUP).await.unwrap().unwrap();
+    eventually(LIMIT, || world.handler_waits()).await;
+
+    let held = world.db.begin().await.unwrap();
+    held.execute_unprepared("SELECT FROM maintenance_request FOR UPDATE").await.unwrap();
+    eventually(LIMIT, || async { world.waiting_for_rows().await.unwrap() == 1 }).await;
+    lock.rollback().await.unwrap();
+    eventually(LIMIT, || async { world.number(table).await.unwrap() != before }).await;
+    held.rollback().await.unwrap();
+    eventually(LIMIT, || async {
+        let request = requests::get(&site, request.id).await?.context("no request")?;
+        ensure!(request.state == "done", "{request:?}");
+        Ok(())
+    })
+    .await;
+    relay.stop().await;
+    tally.stop().await;
+}
+
+/// A few failed heartbeats are no reason to lose hours of work.
+#[tokio::test]
+async fn a_requested_rebuild_outlives_a_heartbeat_that_fails() {
+    let world = World::new(1).await;
+    let (relay, tally) = (world.relay(), world.tally().await);
+    world.add(id(1), LOCKED).await;
+    eventually(LIMIT, || world.settled()).await;
+    let lock = world.lock().await;
+    let (site, order) = world.site(Service::Engagement).await;
+    let request = requests::ask(&site, &order, Kind::Rebuild, GROUP).await.unwrap().unwrap();
+    eventually(LIMIT, || world.handler_waits()).await;
+
+    let rename = "ALTER TABLE maintenance_request RENAME COLUMN heartbeat_at TO elsewhere";
+    world.db.execute_unprepared(rename).await.unwrap();
+    let begun = Instant::now();
+    eventually(LIMIT, || async { begun.elapsed() > Duration::from_secs(3) }).await;
+    let back = "ALTER TABLE maintenance_request RENAME COLUMN elsewhere TO heartbeat_at";
+    world.db.execute_unprepared(back).await.unwrap();
+    lock.rollback().await.unwrap();
+    // Before another process could have begun anew.
+    eventually(Duration::from_secs(5), || async {
+        let request = requests::get(&site, request.id).await?.context("no request")?;
+        ensure!(request.state == "done", "{request:?}");
+        Ok(())
+    })
+    .await;
+    relay.stop().await;
+    tally.stop().await;
+}
+
+#[tokio::test]
+async fn a_rebuild_that_is_given_up_leaves_no_connection_behind() {
+    let world = World::new(1).await;
+    let (relay, tally) = (world.relay(), world.tally().await);
+    world.add(id(1), LOCKED).await;
+    eventually(LIMIT, || world.settled()).await;
+    let lock = world.lock().await;
+    let clients = || async {
+        let list: String = world.redis.command(&["CLIENT", "LIST"]).await.unwrap();
+        list.lines().count()
+    };
+
+    let during = tokio::select! {
+        rebuilt = tally.runtime.rebuild(GROUP) => panic!("{rebuilt:?}"),
+        during = async {
+            eventually(LIMIT, || world.handler_waits()).await;
+            clients().await
+        } => during,
+    };
+    lock.rollback().await.unwrap();
+    eventually(LIMIT, || async { clients().await < during }).await;
+    relay.stop().await;
+    tally.stop().await;
 }

@@ -1,6 +1,6 @@
 //! Trying again: what asks for it, what a newer build understands, and what ends the process.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use event_runtime::park::{self, Skip};
@@ -9,7 +9,7 @@ use shared_schemas::{RawEvent, Service, envelope::Metadata};
 use test_kit::{Publisher, eventually};
 
 use crate::{
-    counter::{ABORT, GROUP, LATER, POISON},
+    counter::{ABORT, GROUP, LATER, LOCKED, POISON},
     process::Worker,
     world::{LIMIT, World, id},
 };
@@ -100,6 +100,61 @@ async fn a_requested_redrive_that_fails_again_is_not_repeated() {
     reasons(&world, &[(1, "refused"), (2, "behind")]).await.unwrap();
     relay.stop().await;
     tally.stop().await;
+}
+
+/// Of several that were asked for, some cannot be tried for the database's sake.
+#[tokio::test]
+async fn a_requested_redrive_that_was_cut_short_is_made_up_later_and_holds_up_no_other() {
+    let world = World::new(1).await;
+    let (relay, tally) = (world.relay(), world.tally().await);
+    for counter in 1..=3 {
+        world.add(id(counter), POISON).await;
+    }
+    let refused = [(1, "refused"), (2, "refused"), (3, "refused")];
+    eventually(LIMIT, || reasons(&world, &refused)).await;
+    let fault = "
+        CREATE FUNCTION fault() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'a fault'; END $$;
+        CREATE TRIGGER fault BEFORE DELETE ON parked_event FOR EACH ROW WHEN (OLD.sequence < 3)
+          EXECUTE FUNCTION fault()";
+    world.db.execute_unprepared(fault).await.unwrap();
+    repair(&world).await;
+    world.db.execute_unprepared("UPDATE parked_event SET retry_at = now()").await.unwrap();
+    eventually(LIMIT, || reasons(&world, &[(1, "refused"), (2, "refused")])).await;
+    let requests =
+        "SELECT count(*) FROM engagement.parked_event WHERE retry_at > now() + interval '1 min'";
+    eventually(LIMIT, || async { world.number(requests).await.unwrap() == 2 }).await;
+
+    // Some minutes later.
+    let later = "DROP TRIGGER fault ON parked_event;
+                 UPDATE parked_event SET retry_at = now() WHERE retry_at IS NOT NULL";
+    world.db.execute_unprepared(later).await.unwrap();
+    eventually(LIMIT, || world.settled()).await;
+    relay.stop().await;
+    tally.stop().await;
+}
+
+#[tokio::test]
+async fn an_owner_that_stops_finishes_the_redrive_that_it_has_in_hand() {
+    let world = World::new(1).await;
+    let (relay, tally) = (world.relay(), world.tally().await);
+    world.add(id(1), POISON).await;
+    world.add(id(1), LOCKED).await;
+    eventually(LIMIT, || reasons(&world, &[(1, "refused"), (2, "behind")])).await;
+    repair(&world).await;
+    let lock = world.lock().await;
+    let request = "UPDATE parked_event SET retry_at = now() WHERE sequence = 1";
+    world.db.execute_unprepared(request).await.unwrap();
+    eventually(LIMIT, || world.handler_waits()).await;
+
+    let begun = Instant::now();
+    let release = async {
+        eventually(LIMIT, || async { begun.elapsed() > Duration::from_secs(1) }).await;
+        lock.rollback().await.unwrap();
+    };
+    tokio::join!(tally.stop(), release);
+    reasons(&world, &[]).await.unwrap();
+    world.applied().await.unwrap();
+    relay.stop().await;
 }
 
 /// An old build and a new one, in that order, as in a deployment.

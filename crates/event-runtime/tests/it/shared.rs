@@ -3,7 +3,14 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use event_runtime::{Concurrency, Expected, park};
+use event_runtime::{
+    Concurrency, Expected,
+    operator::{
+        groups,
+        seek::{self, Target},
+    },
+    park,
+};
 use fred::types::Value;
 use sea_orm::ConnectionTrait as _;
 use shared_schemas::{Service, envelope::Metadata};
@@ -185,6 +192,28 @@ async fn events_of_a_reader_that_was_removed_by_hand_take_effect_all_the_same() 
     assert_eq!(removed, 4);
 
     let tally = world.tally_as(SHARED).await;
+    eventually(LIMIT, || once(&world)).await;
+    tally.stop().await;
+    relay.stop().await;
+}
+
+/// Redis goes on where it was, and gives what came before to nobody.
+#[tokio::test]
+async fn a_shared_group_that_was_set_back_goes_on_from_there_at_once() {
+    let world = World::new(1).await;
+    let (relay, tally) = (world.relay(), world.tally_as(SHARED).await);
+    world.add_at_once(10, 100).await;
+    eventually(LIMIT, || once(&world)).await;
+    let (producer, _) = world.site(Service::Post).await;
+    let (site, order) = world.site(Service::Engagement).await;
+    groups::pause(&site, &order, GROUP).await.unwrap();
+    let back = || seek::seek(&site, &producer, &order, GROUP, None, Target::Sequence(0));
+    let refused = back().await.unwrap_err().to_string();
+    assert!(refused.contains("still works for"), "{refused}");
+
+    eventually(LIMIT, || async { back().await.is_ok() }).await;
+    world.db.execute_unprepared("TRUNCATE tally, tally_log").await.unwrap();
+    groups::resume(&site, &order, GROUP).await.unwrap();
     eventually(LIMIT, || once(&world)).await;
     tally.stop().await;
     relay.stop().await;

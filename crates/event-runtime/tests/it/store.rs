@@ -218,3 +218,19 @@ async fn a_service_stops_within_two_seconds() {
     assert!(relay.stop().await < Duration::from_secs(2));
     assert!(tally.stop().await < Duration::from_secs(2));
 }
+
+/// PostgreSQL answers such a commit with a rollback, and with no error.
+#[tokio::test]
+async fn a_decision_with_a_failed_statement_is_not_reported_as_committed() {
+    let world = World::new(1).await;
+    let work = world.post.begin().await.unwrap();
+    world
+        .counters()
+        .execute_in(&work, id(1), Expected::Any, &Metadata::default(), |_| added(1))
+        .await
+        .unwrap();
+    assert!(work.txn().execute_unprepared("SELECT 1 / 0").await.is_err());
+
+    assert!(work.commit().await.is_err());
+    assert_eq!(world.number("SELECT count(*) FROM post.event").await.unwrap(), 0);
+}

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use anyhow::{Context as _, Result, ensure};
 use event_runtime::{
     Clock, EventStore, Expected, MIGRATIONS, Runtime, RuntimeBuilder, Streams, Version,
+    operator::{Order, Site},
 };
 use fred::types::Value;
 use sea_orm::{
@@ -189,6 +190,23 @@ impl World {
             .await?;
         ensure!(waits == 1, "{waits} handlers wait");
         Ok(())
+    }
+
+    /// How many connections wait for what others have locked, short of handlers that wait for [`LOCKED`].
+    pub(crate) async fn waiting_for_rows(&self) -> Result<i64> {
+        self.number(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+               AND wait_event_type = 'Lock' AND wait_event <> 'advisory'",
+        )
+        .await
+    }
+
+    /// A service as an operator reaches it, and an order of that operator's.
+    pub(crate) async fn site(&self, service: Service) -> (Site, Order) {
+        let db = self.database.connect(service.as_str()).await.unwrap();
+        let redis = self.redis.client().clone();
+        let (operator, reason) = ("ada".to_owned(), Some("a test".to_owned()));
+        (Site { service, db, redis }, Order { operator, reason, dry_run: false })
     }
 
     /// The one number that a query gives.
