@@ -12,6 +12,7 @@ use super::{
     error::OwnerError,
     group::is_gone,
     lanes::Lanes,
+    observe,
     parked::Parked,
     progress::Progress,
     source,
@@ -93,7 +94,9 @@ impl Consumer {
                 return;
             }
         };
+        observe::owns(self.subscription, true);
         owner.run(&reader).await;
+        observe::owns(self.subscription, false);
         reader.abandon().await;
     }
 }

@@ -13,7 +13,9 @@ use super::{
     Concurrency, Consumer,
     error::OwnerError,
     fence,
+    group::Group,
     lanes::Lanes,
+    observe::{self, Sight},
     owner::Owner,
     parked::Parked,
     source::{Read, Source},
@@ -21,7 +23,6 @@ use super::{
 use crate::{
     error::chain,
     park,
-    relay::last_sequence,
     rules::{Gap, Page, Silence},
 };
 
@@ -88,7 +89,7 @@ impl Owner<'_> {
             Maybe<'_, Read>,
             Maybe<'_, usize>,
             Maybe<'_, u64>,
-            Maybe<'_, u64>,
+            Maybe<'_, Sight>,
         ) = (None, None, None, None);
         let mut retrying: Maybe<'_, ()> = None;
         let (mut retry_at, mut mend_at) = (Instant::now(), Instant::now());
@@ -164,12 +165,13 @@ impl Owner<'_> {
                 () = tokio::time::sleep(COMPACT), if may_compact && compacting.is_none() => (),
                 retried = one(&mut retrying) => retried?,
                 () = tokio::time::sleep_until(retry_at.into()), if retrying.is_none() && !is_stopping && self.parked.any() => (),
-                head = one(&mut observing) => self.observe(head?, source, &mut place, lanes)?,
+                sight = one(&mut observing) => self.observe(sight?, source, &mut place, lanes)?,
                 _ = observe.tick(), if observing.is_none() && !is_stopping => {
                     let (commands, key) = (Arc::clone(&consumer.commands), consumer.subscription.key.at(self.stream_epoch));
+                    let (group, watermark) = (Group { name: consumer.subscription.group, key }, self.progress.watermark());
                     observing = Some(Box::pin(async move {
-                        let head = last_sequence(commands.client(), key).await;
-                        Ok(commands.checked(head).await?)
+                        let sight = observe::look(&group, commands.client(), watermark).await;
+                        Ok(commands.checked(sight).await?)
                     }));
                 }
             }
@@ -240,27 +242,19 @@ impl Owner<'_> {
     /// The figures of the partition; and whether reading still gives what there is.
     fn observe(
         &mut self,
-        head: u64,
+        sight: Sight,
         source: &dyn Source,
         place: &mut Place,
         lanes: &Lanes,
     ) -> Result<(), OwnerError> {
         let (subscription, watermark) = (self.consumer.subscription, self.progress.watermark());
-        // What the stream no longer holds, or does not hold yet, is still to be read.
+        let head = sight.head;
         let known =
             self.consumer.layout.get().map_or(0, |layout| layout.head(subscription.key.partition));
-        let behind = head.max(known).saturating_sub(watermark);
-        let labels = [
-            ("group", subscription.group.to_owned()),
-            ("service", subscription.key.service.as_str().to_owned()),
-            ("partition", subscription.key.partition.to_string()),
-        ];
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "a gauge is a float; a lag of 2^52 is not exact"
-        )]
+        sight.show(subscription, watermark, known, self.consumer.store.clock().now());
+        let labels = observe::labels(subscription);
+        #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
         let figures = [
-            ("events_lag_events", behind as f64),
             ("events_in_flight", place.in_flight as f64),
             ("events_lane_depth", lanes.waiting() as f64),
             ("events_inbox_depth", self.progress.ahead() as f64),

@@ -303,6 +303,7 @@ impl Relay {
             }
         })?;
         counter!("events_republished_total").increment(lost);
+        counter!("events_stream_rebuilds_total").increment(u64::from(lost > 0));
         Ok(tail.sequence)
     }
 
