@@ -8,6 +8,7 @@ use std::{
 use async_trait::async_trait;
 use event_runtime::{
     Clock, EventStore, InlineProjection, Recorded, RuntimeBuilder,
+    park::{self, Skip},
     rebuild::{Phase, Progress, RebuildError},
     runtime::OperatorError,
 };
@@ -463,4 +464,27 @@ async fn a_long_reader_delays_the_exchange_and_nobody_waits_for_long() {
     rebuilt.unwrap();
     assert_eq!(rows(&world.post).await, expected(&world.post).await);
     node.stop().await;
+}
+
+/// An operator's word is kept: not even a handler that could apply the event by now gets it again.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_operator_gave_up_comes_back_neither_in_a_rebuild_nor_as_drift() {
+    let world = World::new(1).await;
+    let (relay, tally) = (world.relay(), world.tally().await);
+    world.add(id(1), POISON).await;
+    world.add_many(1, 2).await;
+    let parked = "SELECT count(*) FROM engagement.parked_event";
+    eventually(LIMIT, || async { world.number(parked).await.unwrap() == 3 }).await;
+    let skip = Skip::Event { service: Service::Post, partition: 0, sequence: 1 };
+    park::skip(tally.runtime.store(), GROUP, skip, "ada", "a test event").await.unwrap();
+    let effects = "SELECT sum(amount)::bigint FROM engagement.tally_log";
+    eventually(LIMIT, || async { world.number(effects).await.is_ok_and(|sum| sum == 3) }).await;
+    world.db.execute_unprepared("INSERT INTO repaired DEFAULT VALUES").await.unwrap();
+
+    assert_eq!(tally.runtime.audit(GROUP).await.unwrap().drift, []);
+    assert_eq!(tally.runtime.rebuild(GROUP).await.unwrap().events, 2);
+    assert_eq!(world.number(effects).await.unwrap(), 3);
+    assert_eq!(tally.runtime.audit(GROUP).await.unwrap().drift, []);
+    relay.stop().await;
+    tally.stop().await;
 }
