@@ -7,10 +7,11 @@ use std::{
 
 use async_trait::async_trait;
 use event_runtime::{
-    Clock, EventStore, InlineProjection, Recorded, RuntimeBuilder,
+    Clock, EventStore, InlineProjection, Recorded, RuntimeBuilder, epoch,
     park::{self, Skip},
     rebuild::{Phase, Progress, RebuildError},
     runtime::OperatorError,
+    stream::StreamKey,
 };
 use sea_orm::{ConnectionTrait, Database, DatabaseTransaction, DbErr, raw_sql};
 use shared_schemas::Service;
@@ -485,6 +486,40 @@ async fn what_an_operator_gave_up_comes_back_neither_in_a_rebuild_nor_as_drift()
     assert_eq!(tally.runtime.rebuild(GROUP).await.unwrap().events, 2);
     assert_eq!(world.number(effects).await.unwrap(), 3);
     assert_eq!(tally.runtime.audit(GROUP).await.unwrap().drift, []);
+    relay.stop().await;
+    tally.stop().await;
+}
+
+/// Counters change their partitions, and with them the order in which partitions alone would be read.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rebuild_reads_one_generation_after_the_other_from_streams_and_from_the_store() {
+    let world = World::new(2).await;
+    let (relay, tally) = (world.relay(), world.tally().await);
+    world.add_many(6, 5).await;
+    eventually(LIMIT, || world.applied()).await;
+    for partitions in [5, 1] {
+        epoch::repartition(&world.post, world.redis.client(), partitions).await.unwrap();
+        world.add_many(6, 5).await;
+        eventually(LIMIT, || world.applied()).await;
+    }
+    let places = "SELECT max(n) FROM (SELECT count(DISTINCT p.partition) AS n
+                    FROM post.publication p JOIN post.event e USING (position) GROUP BY e.aggregate_id) moved";
+    assert!(world.number(places).await.unwrap() > 1, "nobody moved");
+    let spoil =
+        "DELETE FROM engagement.tally_log WHERE version > 3; UPDATE engagement.tally SET total = 0";
+    for forgotten in [None, Some(1), Some(2)] {
+        if let Some(ended) = forgotten {
+            for partition in 0..5_u16 {
+                let key = StreamKey::new(Service::Post, partition).at(ended).to_string();
+                let _: u64 = world.redis.command(&["DEL", &key]).await.unwrap();
+            }
+        }
+        world.db.execute_unprepared(spoil).await.unwrap();
+        assert!(!tally.runtime.audit(GROUP).await.unwrap().drift.is_empty());
+        assert_eq!(tally.runtime.rebuild(GROUP).await.unwrap().events, 90);
+        world.applied().await.unwrap();
+        assert_eq!(tally.runtime.audit(GROUP).await.unwrap().drift, []);
+    }
     relay.stop().await;
     tally.stop().await;
 }
