@@ -87,6 +87,25 @@ pub enum RuntimeError {
         /// The store's.
         store: u64,
     },
+    /// A consumer group has read what the store has never published: the database was restored to a moment in the past, and
+    /// Redis has lost the streams.
+    #[error(
+        "{group} has read partition {partition} up to {read} of generation {epoch} and the store is at {store} of {stored_epoch}: the store was restored to the past"
+    )]
+    StoreBehindReader {
+        /// The group.
+        group: String,
+        /// The partition.
+        partition: u16,
+        /// The generation of streams that the group reads.
+        epoch: u32,
+        /// Its watermark there.
+        read: u64,
+        /// The store's generation.
+        stored_epoch: u32,
+        /// The last sequence number of the store.
+        store: u64,
+    },
     /// The stream ends with another event than the store has at that place: one of them belongs to another past.
     #[error("stream {key} and store hold different events at {sequence}")]
     StoreDiverged {
@@ -103,6 +122,7 @@ impl RuntimeError {
         matches!(
             self,
             Self::StoreBehindStream { .. }
+                | Self::StoreBehindReader { .. }
                 | Self::StoreDiverged { .. }
                 | Self::StoreBehindLayout { .. }
         )
@@ -121,6 +141,7 @@ impl RuntimeError {
             Self::Redis(_) => "redis",
             Self::Encode(_) | Self::Layout(_) => "encode",
             Self::StoreBehindStream { .. }
+            | Self::StoreBehindReader { .. }
             | Self::StoreDiverged { .. }
             | Self::StoreBehindLayout { .. } => "diverged",
             Self::Evicts { .. } => "configuration",

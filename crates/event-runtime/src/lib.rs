@@ -51,7 +51,8 @@ pub use store::EventStore;
 pub use unit_of_work::UnitOfWork;
 
 /// The tables of the runtime by name, in order, to be applied before a service's own migrations.
-pub const MIGRATIONS: [(&str, &str); 2] = [
+pub const MIGRATIONS: [(&str, &str); 3] = [
     ("0000_event_store", include_str!("../migrations/0000_event_store.sql")),
     ("0001_event_operations", include_str!("../migrations/0001_event_operations.sql")),
+    ("0002_parked_order", include_str!("../migrations/0002_parked_order.sql")),
 ];

@@ -18,6 +18,10 @@ pub fn describe() {
         "Events written again because Redis had lost them."
     );
     describe_counter!(
+        "events_stream_rebuilds_total",
+        "Times a stream was found shorter than before and filled again."
+    );
+    describe_counter!(
         "events_publish_cas_conflicts_total",
         "Batches refused because the stream had moved."
     );
@@ -61,7 +65,40 @@ pub fn describe() {
         "Events that had to wait for something outside them."
     );
     describe_counter!("events_parked_total", "Events set aside, by reason.");
+    describe_counter!("events_redriven_total", "Tries of parked events, by outcome.");
+    describe_counter!(
+        "events_unknown_version_total",
+        "Events set aside for a version that this build does not know."
+    );
     describe_gauge!("events_parked", "Events set aside now, by group.");
+    describe_gauge!(
+        "events_parked_oldest_seconds",
+        Unit::Seconds,
+        "Since when the first of them waits."
+    );
+    describe_gauge!("events_blocked_aggregates", "Aggregates whose later events wait, by group.");
+    describe_histogram!(
+        "events_e2e_seconds",
+        Unit::Seconds,
+        "From happening to the effect's commit."
+    );
+    describe_gauge!("events_lag_seconds", Unit::Seconds, "Age of the oldest event not in effect.");
+    describe_gauge!("events_pending", "Entries delivered and not acknowledged, as Redis says.");
+    describe_gauge!(
+        "events_pending_oldest_seconds",
+        Unit::Seconds,
+        "Since the first of them was delivered last."
+    );
+    describe_gauge!("events_in_flight", "Entries that an owner has read and not acknowledged.");
+    describe_gauge!("events_lane_depth", "Entries that wait for their lane.");
+    describe_gauge!("events_inbox_depth", "Events that took effect ahead of the watermark.");
+    describe_gauge!("events_lease_owner", "1 while this process owns the partition.");
+    describe_counter!("events_claimed_total", "Entries taken over from readers that were gone.");
+    describe_counter!(
+        "events_lost_pending_total",
+        "Entries that left the stream before their reader was done."
+    );
+    describe_counter!("events_reconnects_total", "Times that Redis interrupted a reader.");
     describe_counter!("events_lease_lost_total", "Partitions taken by another process.");
     describe_counter!("events_fenced_total", "Batches refused because a newer owner was at work.");
     describe_counter!("events_ack_missing_total", "Acknowledgements that found nothing pending.");
@@ -96,27 +133,35 @@ pub fn describe() {
     );
     describe_counter!("events_catch_up_read_total", "Stored events read in place of a stream.");
     describe_counter!("jobs_failed_total", "Jobs given up, by kind.");
+    describe_counter!("jobs_lost_total", "Jobs that another worker took over, by kind.");
 }
 
 #[derive(FromQueryResult)]
 struct Parked {
     consumer_group: String,
     events: i64,
+    aggregates: i64,
+    age: f64,
 }
 
-/// Publishes how many events are parked per group; groups without any show 0.
+/// Publishes how many events are parked per group, since when, and how many aggregates they block; groups without any show 0.
 pub(crate) async fn observe_parked(store: &EventStore) -> Result<(), DbErr> {
     let parked = Parked::find_by_statement(raw_sql!(
         Postgres,
-        "SELECT w.consumer_group, count(p.sequence) AS events
+        "SELECT w.consumer_group, count(p.sequence) AS events, count(DISTINCT p.aggregate_id) AS aggregates,
+                coalesce(extract(epoch FROM now() - min(p.parked_at)), 0)::float8 AS age
            FROM (SELECT DISTINCT consumer_group FROM watermark) w LEFT JOIN parked_event p USING (consumer_group)
            GROUP BY w.consumer_group"
     ))
     .all(store.db())
     .await?;
-    for Parked { consumer_group, events } in parked {
+    for Parked { consumer_group, events, aggregates, age } in parked {
+        let labels = [("group", consumer_group)];
         #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
-        gauge!("events_parked", "group" => consumer_group).set(events as f64);
+        let (events, aggregates) = (events as f64, aggregates as f64);
+        gauge!("events_parked", &labels).set(events);
+        gauge!("events_blocked_aggregates", &labels).set(aggregates);
+        gauge!("events_parked_oldest_seconds", &labels).set(age);
     }
     Ok(())
 }

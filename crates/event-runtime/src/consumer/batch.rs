@@ -372,6 +372,9 @@ impl Consumer {
         lane.parked.note();
         counter!("events_handled_total", "outcome" => "parked").increment(parked.len() as u64);
         for reason in parked {
+            if *reason == "unknown_version" {
+                counter!("events_unknown_version_total", "group" => group).increment(1);
+            }
             counter!("events_parked_total", "group" => group, "reason" => *reason).increment(1);
         }
     }

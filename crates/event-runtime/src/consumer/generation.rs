@@ -10,12 +10,14 @@ use serde_json::{Value, json};
 use super::{
     error::OwnerError,
     owner::Owner,
+    parked::Parked,
     progress::Progress,
     source::{Read, Source},
 };
 use crate::{
     layout::Layout,
     lease::{IDLE_TIMEOUT, Subscription},
+    park,
     store::{to_bigint, to_integer, to_smallint},
     stream::StreamKey,
 };
@@ -103,6 +105,9 @@ impl Owner<'_> {
                 return Ok(Place::Nowhere);
             };
             tracing::info!(group, stream = %key.at(epoch), sequence, "next generation of streams");
+            // Whoever owned the partition of an aggregate before may have parked events of it.
+            let has_parked = park::has_any(consumer.store.db(), group).await?;
+            self.parked = Arc::new(Parked::new(has_parked));
             self.stream_epoch = epoch;
             self.progress = Progress::load(sequence, []);
             self.persisted = sequence;
@@ -234,6 +239,9 @@ impl Owner<'_> {
              ), attempted AS (
                DELETE FROM attempt WHERE consumer_group = {group} AND service = {service} AND partition = {partition}
                  AND sequence > {last}
+             ), skipped AS (
+               DELETE FROM skipped_event WHERE consumer_group = {group} AND service = {service}
+                 AND partition = {partition} AND sequence > {last}
              ), forgotten AS (
                DELETE FROM parked_event WHERE consumer_group = {group} AND service = {service}
                  AND partition = {partition} AND sequence > {last} RETURNING sequence

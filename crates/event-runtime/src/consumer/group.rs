@@ -83,6 +83,23 @@ impl Group {
         Ok(page.into_iter().filter_map(pending).collect())
     }
 
+    /// How many entries were delivered and not acknowledged, and how long ago the first of them was delivered last.
+    pub(super) async fn pending(&self, redis: &Client) -> Result<(u64, Duration), Error> {
+        let key = self.key.to_string();
+        let summary: Vec<Value> = self.custom(redis, "XPENDING", vec![&key, self.name]).await?;
+        let count = summary.first().and_then(Value::as_u64).unwrap_or(0);
+        if count == 0 {
+            return Ok((0, Duration::ZERO));
+        }
+        let first: Vec<Value> =
+            self.custom(redis, "XPENDING", vec![&key, self.name, "-", "+", "1"]).await?;
+        let Some(Value::Array(first)) = first.into_iter().next() else {
+            return Ok((0, Duration::ZERO));
+        };
+        let idle = first.get(2).and_then(Value::as_u64).unwrap_or(0);
+        Ok((count, Duration::from_millis(idle)))
+    }
+
     /// What is new, at most `count`; empty when nothing came within the block time.
     pub(super) async fn read(
         &self,

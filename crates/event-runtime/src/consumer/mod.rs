@@ -15,6 +15,7 @@ mod fence;
 pub(crate) mod generation;
 mod group;
 mod lanes;
+mod observe;
 mod owner;
 mod parked;
 mod progress;

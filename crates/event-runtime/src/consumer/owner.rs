@@ -12,6 +12,7 @@ use super::{
     error::OwnerError,
     group::is_gone,
     lanes::Lanes,
+    observe,
     parked::Parked,
     progress::Progress,
     source, turn,
@@ -93,9 +94,10 @@ impl Consumer {
                 return;
             }
         };
+        observe::owns(self.subscription, true);
         owner.run(&reader).await;
+        observe::owns(self.subscription, false);
         reader.abandon().await;
-        turn::show_nothing(self.subscription);
     }
 }
 

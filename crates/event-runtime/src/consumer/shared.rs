@@ -11,7 +11,7 @@ use std::{
 };
 
 use futures_util::{StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
-use metrics::{counter, gauge};
+use metrics::counter;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -22,6 +22,7 @@ use super::{
     fence,
     generation::Place,
     group::{BEGIN, Group, is_gone},
+    observe,
     owner::Owner,
     parked::Parked,
     slots,
@@ -34,7 +35,6 @@ use crate::{
     lease::Ownership,
     park,
     redis::{Dedicated, backoff},
-    relay::last_sequence,
     rules::Gap,
     stream::Entry,
 };
@@ -109,7 +109,7 @@ impl Consumer {
         {
             tracing::info!(error = chain(&error), "slots not released; they end by themselves");
         }
-        turn::show_nothing(self.subscription);
+        observe::show_nothing(self.subscription);
     }
 
     fn report(&self, error: &OwnerError, failures: u32) {
@@ -300,9 +300,11 @@ impl Share {
                 return Err(End::Moved);
             }
             let commands = &self.consumer.commands;
-            let head = last_sequence(commands.client(), key).await;
-            let head = commands.checked(head).await?;
-            self.observe(head, at);
+            let sight = observe::look(&self.group, commands.client(), at).await;
+            let sight = commands.checked(sight).await?;
+            let head = sight.head;
+            let known = self.consumer.layout.get().map_or(0, |layout| layout.head(key.partition));
+            sight.show(subscription, at, known, self.consumer.store.clock().now());
             if at != watermark || at >= head {
                 (watermark, moved) = (at, Instant::now());
             } else if moved.elapsed() > STUCK {
@@ -310,20 +312,6 @@ impl Share {
                 moved = Instant::now();
             }
         }
-    }
-
-    fn observe(&self, head: u64, watermark: u64) {
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "a gauge is a float; a lag of 2^52 is not exact"
-        )]
-        gauge!(
-            "events_lag_events",
-            "group" => self.consumer.subscription.group,
-            "service" => self.consumer.subscription.key.service.as_str(),
-            "partition" => self.consumer.subscription.key.partition.to_string()
-        )
-        .set(head.saturating_sub(watermark) as f64);
     }
 
     /// Puts the group back to the watermark if nobody has anything beyond it: what was given out from there on took effect,

@@ -14,7 +14,9 @@ use super::{
     Concurrency, Consumer,
     error::OwnerError,
     fence,
+    group::Group,
     lanes::Lanes,
+    observe::{self, Sight},
     owner::Owner,
     parked::Parked,
     source::{Read, Source},
@@ -23,7 +25,6 @@ use crate::{
     error::chain,
     lease::Subscription,
     park,
-    relay::last_sequence,
     rules::{Gap, Page, Silence},
 };
 
@@ -95,7 +96,7 @@ impl Owner<'_> {
             Maybe<'_, Read>,
             Maybe<'_, usize>,
             Maybe<'_, u64>,
-            Maybe<'_, u64>,
+            Maybe<'_, Sight>,
         ) = (None, None, None, None);
         let mut retrying: Maybe<'_, ()> = None;
         let (mut retry_at, mut mend_at) = (Instant::now(), Instant::now());
@@ -172,12 +173,13 @@ impl Owner<'_> {
                 () = tokio::time::sleep(COMPACT), if may_compact && compacting.is_none() => (),
                 retried = one(&mut retrying) => retried?,
                 () = tokio::time::sleep_until(retry_at.into()), if retrying.is_none() && !is_stopping && self.parked.any() => (),
-                head = one(&mut observing) => self.observe(head?, source, &mut place, lanes)?,
+                sight = one(&mut observing) => self.observe(sight?, source, &mut place, lanes)?,
                 _ = observe.tick(), if observing.is_none() && !is_stopping => {
                     let (commands, key) = (Arc::clone(&consumer.commands), consumer.subscription.key.at(self.stream_epoch));
+                    let (group, watermark) = (Group { name: consumer.subscription.group, key }, self.progress.watermark());
                     observing = Some(Box::pin(async move {
-                        let head = last_sequence(commands.client(), key).await;
-                        Ok(commands.checked(head).await?)
+                        let sight = observe::look(&group, commands.client(), watermark).await;
+                        Ok(commands.checked(sight).await?)
                     }));
                 }
             }
@@ -249,29 +251,19 @@ impl Owner<'_> {
     /// The figures of the partition; and whether reading still gives what there is.
     fn observe(
         &mut self,
-        head: u64,
+        sight: Sight,
         source: &dyn Source,
         place: &mut Place,
         lanes: &Lanes,
     ) -> Result<(), OwnerError> {
         let (subscription, watermark) = (self.consumer.subscription, self.progress.watermark());
-        // What the stream no longer holds, or does not hold yet, is still to be read.
+        let head = sight.head;
         let known =
             self.consumer.layout.get().map_or(0, |layout| layout.head(subscription.key.partition));
-        let behind = head.max(known).saturating_sub(watermark);
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "a gauge is a float; a lag of 2^52 is not exact"
-        )]
-        show(
-            subscription,
-            [
-                behind as f64,
-                place.in_flight as f64,
-                lanes.waiting() as f64,
-                self.progress.ahead() as f64,
-            ],
-        );
+        sight.show(subscription, watermark, known, self.consumer.store.clock().now());
+        #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+        let work = [place.in_flight as f64, lanes.waiting() as f64, self.progress.ahead() as f64];
+        observe::show_work(subscription, work);
         let is_idle = lanes.are_idle() && lanes.waiting() == 0 && place.read == watermark;
         if !(source.is_live() && place.is_quiet && is_idle && head > watermark) {
             place.undelivered = None;
@@ -289,26 +281,6 @@ impl Owner<'_> {
         }
         Ok(())
     }
-}
-
-/// What a process shows of a partition on which it works.
-const FIGURES: [&str; 4] =
-    ["events_lag_events", "events_in_flight", "events_lane_depth", "events_inbox_depth"];
-
-fn show(subscription: Subscription, values: [f64; 4]) {
-    let labels = [
-        ("group", subscription.group.to_owned()),
-        ("service", subscription.key.service.as_str().to_owned()),
-        ("partition", subscription.key.partition.to_string()),
-    ];
-    for (name, value) in FIGURES.into_iter().zip(values) {
-        gauge!(name, &labels).set(value);
-    }
-}
-
-/// Shows nothing of a partition any more: what this process knew of it is another's to show, or nobody's.
-pub(super) fn show_nothing(subscription: Subscription) {
-    show(subscription, [0.0; 4]);
 }
 
 /// Where an owner is in its source.

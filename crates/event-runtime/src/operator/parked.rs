@@ -70,7 +70,8 @@ fn as_json<S: serde::Serializer>(entry: &str, serializer: S) -> Result<S::Ok, S:
     }
 }
 
-/// Parked events, in the order of group, producer, partition and sequence, at most `limit`.
+/// Parked events, in the order of group, producer, partition and sequence, and those of one aggregate in its order; at most
+/// `limit`.
 ///
 /// # Errors
 ///
@@ -96,7 +97,9 @@ async fn select(
              AND ({reason}::text IS NULL OR reason = {reason})
              AND ({error}::text IS NULL OR position({error} IN error) > 0)
              AND ({sequence}::bigint IS NULL OR sequence = {sequence})
-           ORDER BY consumer_group, service, partition, sequence LIMIT {limit}"
+           ORDER BY consumer_group, service,
+                    CASE WHEN {aggregate}::uuid IS NOT NULL THEN coalesce(aggregate_version, 0) END, partition, sequence
+           LIMIT {limit}"
     ))
     .all(connection)
     .await
@@ -176,7 +179,8 @@ async fn firsts(site: &Site, filter: &Filter, limit: i64) -> Result<Vec<Redrive>
              ELSE (p.consumer_group, p.aggregate_id) IN (SELECT consumer_group, aggregate_id FROM meant)
                   AND NOT EXISTS (SELECT FROM parked_event q
                                     WHERE (q.consumer_group, q.aggregate_id) = (p.consumer_group, p.aggregate_id)
-                                      AND (q.service, q.partition, q.sequence) < (p.service, p.partition, p.sequence)) END
+                                      AND (q.service, coalesce(q.aggregate_version, 0), q.partition, q.sequence)
+                                        < (p.service, coalesce(p.aggregate_version, 0), p.partition, p.sequence)) END
            ORDER BY p.parked_at, p.consumer_group, p.service, p.partition, p.sequence LIMIT {limit}"
     ))
     .all(&site.db)
@@ -226,7 +230,7 @@ pub async fn outcomes(site: &Site, redriven: &[Redrive]) -> Result<Vec<Outcome>,
     Ok(rows.into_iter().zip(redriven).map(outcome).collect())
 }
 
-/// Gives one parked event up: it will never take effect in this group. Its entry is kept in the action's row, and the next
+/// Gives one parked event up: it will never take effect in this group, in no rebuild either. Its entry is kept in the action's row, and the next
 /// parked event of its aggregate is tried.
 ///
 /// # Errors
@@ -268,12 +272,13 @@ pub async fn skip(
     if order.dry_run {
         return Ok(Done::new(order, found));
     }
-    if order.reason.is_none() {
+    let Some(reason) = order.reason.as_deref() else {
         return Err(CommandError::refused(
             "a skipped event never takes effect",
             "say why with `--reason`",
         ));
-    }
+    };
+    let operator = order.operator.as_str();
     let arguments = json!({
         "group": group, "service": service, "partition": partition, "sequence": sequence,
         "reason": event.reason, "error": event.error, "entry": entry,
@@ -281,8 +286,11 @@ pub async fn skip(
     actions::record(&txn, order, "parked skip", arguments).await?;
     txn.execute_raw(raw_sql!(
         Postgres,
-        "DELETE FROM parked_event WHERE consumer_group = {group} AND service = {service}
-           AND partition = {partition} AND sequence = {sequence}"
+        "WITH gone AS (
+           DELETE FROM parked_event WHERE consumer_group = {group} AND service = {service}
+             AND partition = {partition} AND sequence = {sequence})
+         INSERT INTO skipped_event (consumer_group, service, partition, sequence, operator, reason)
+           VALUES ({group}, {service}, {partition}, {sequence}, {operator}, {reason}) ON CONFLICT DO NOTHING"
     ))
     .await?;
     if aggregate.is_some() {
@@ -293,7 +301,7 @@ pub async fn skip(
                  AND (service, partition, sequence) = (
                    SELECT service, partition, sequence FROM parked_event
                      WHERE consumer_group = {group} AND aggregate_id = {aggregate}
-                     ORDER BY service, partition, sequence LIMIT 1)"
+                     ORDER BY service, coalesce(aggregate_version, 0), partition, sequence LIMIT 1)"
         ))
         .await?;
     }

@@ -226,6 +226,8 @@ async fn move_watermarks(
             "WITH inbox AS (DELETE FROM inbox WHERE consumer_group = {group} AND service = {service}
                               AND partition = {partition}),
                   attempt AS (DELETE FROM attempt WHERE consumer_group = {group} AND service = {service}
+                              AND partition = {partition} AND sequence > {to}),
+                  skipped AS (DELETE FROM skipped_event WHERE consumer_group = {group} AND service = {service}
                               AND partition = {partition} AND sequence > {to})
              DELETE FROM parked_event WHERE consumer_group = {group} AND service = {service}
                AND partition = {partition} AND sequence > {to}"

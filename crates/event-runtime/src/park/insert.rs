@@ -18,6 +18,7 @@ pub(crate) struct ParkedRow {
     subscription: Subscription,
     sequence: u64,
     aggregate: Option<(String, Uuid)>,
+    version: Option<i64>,
     event_type: Option<String>,
     occurred_at: Option<DateTime<Utc>>,
     entry: String,
@@ -38,6 +39,8 @@ impl ParkedRow {
             subscription,
             sequence: entry.sequence,
             aggregate: entry.aggregate().map(|(kind, id)| (without_nul(kind), id)),
+            // Those of no aggregate have no order to keep.
+            version: entry.aggregate().and_then(|_| field("n")?.parse().ok()),
             event_type: field("t").map(without_nul),
             occurred_at: field("o").and_then(|time| time.parse().ok()).filter(is_storable),
             entry: serde_json::to_string(&entry.fields).unwrap_or_default(),
@@ -77,6 +80,8 @@ pub(crate) async fn insert(work: &UnitOfWork, row: &ParkedRow) -> Result<(), DbE
         (row.subscription.group, service.as_str(), to_smallint(partition));
     let sequence = to_bigint(row.sequence);
     let (aggregate_type, aggregate_id) = row.aggregate.clone().unzip();
+    // What cannot be read that far comes after everything of its aggregate that is parked.
+    let version = row.version;
     let (event_type, occurred_at) = (row.event_type.as_deref(), row.occurred_at);
     let (entry, reason, error) = (row.entry.as_str(), row.reason, row.error.as_str());
     // What only waits behind another was not tried.
@@ -86,8 +91,11 @@ pub(crate) async fn insert(work: &UnitOfWork, row: &ParkedRow) -> Result<(), DbE
         .execute_raw(raw_sql!(
             Postgres,
             "INSERT INTO parked_event (consumer_group, service, partition, sequence, aggregate_type, aggregate_id,
-                                       type, occurred_at, entry, reason, error, attempts, retry_at)
+                                       aggregate_version, type, occurred_at, entry, reason, error, attempts, retry_at)
                VALUES ({group}, {service}, {partition}, {sequence}, {aggregate_type}, {aggregate_id},
+                       coalesce({version}, (SELECT max(aggregate_version) FROM parked_event
+                                              WHERE consumer_group = {group} AND service = {service}
+                                                AND aggregate_id = {aggregate_id})),
                        {event_type}, {occurred_at}, {entry}, {reason}, {error}, {attempts},
                        now() + make_interval(secs => {retry_in}))"
         ))

@@ -95,6 +95,9 @@ pub(crate) async fn redrive(
 
 /// Counts an attempt on the oldest parked event, before its handler runs, since that may end the process. If nobody says how
 /// the attempt ended, it is tried again after [`LEASE`](retry::LEASE), unless it is suspected of ending those who try it.
+///
+/// The oldest by the version of its aggregate: in a later generation of streams an aggregate may be in another partition, where
+/// numbers are lower.
 async fn claim(
     store: &EventStore,
     group: &str,
@@ -112,7 +115,7 @@ async fn claim(
            FROM (SELECT service, partition, sequence FROM parked_event
                    WHERE consumer_group = {group} AND aggregate_id IS NOT DISTINCT FROM {aggregate}
                      AND (service, partition, sequence) > ({service}, {partition}, {sequence})
-                   ORDER BY service, partition, sequence LIMIT 1) oldest
+                   ORDER BY service, coalesce(aggregate_version, 0), partition, sequence LIMIT 1) oldest
            WHERE p.consumer_group = {group}
              AND (p.service, p.partition, p.sequence) = (oldest.service, oldest.partition, oldest.sequence)
            RETURNING p.service, p.partition, p.sequence, p.entry, p.reason, p.attempts"

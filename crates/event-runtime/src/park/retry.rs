@@ -130,7 +130,8 @@ pub(crate) async fn mend(
              AND reason IN ('unknown_version', 'behind') AND aggregate_id IS NOT NULL
              AND NOT EXISTS (SELECT FROM parked_event e WHERE e.consumer_group = p.consumer_group
                    AND e.aggregate_id = p.aggregate_id AND e.service = p.service
-                   AND (e.partition, e.sequence) < (p.partition, p.sequence))
+                   AND (coalesce(e.aggregate_version, 0), e.partition, e.sequence)
+                     < (coalesce(p.aggregate_version, 0), p.partition, p.sequence))
            ORDER BY sequence"
     ))
     .all(store.db())

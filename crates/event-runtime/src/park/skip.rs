@@ -27,7 +27,7 @@ struct Skipped {
     events: i64,
 }
 
-/// Gives parked events of a group up: they will never take effect there. Leaves an operator's action with `operator` and `reason`
+/// Gives parked events of a group up: they will never take effect there, in no rebuild either. Leaves an operator's action with `operator` and `reason`
 /// in the same transaction. Returns how many events were given up; with 0, nothing was parked there, and nothing is left.
 ///
 /// # Errors
@@ -62,6 +62,10 @@ pub async fn skip(
            DELETE FROM parked_event WHERE consumer_group = {group}
              AND (aggregate_id = {aggregate} OR (service, partition, sequence) = ({service}, {partition}, {sequence}))
              RETURNING service, partition, sequence, aggregate_id, type, reason, error
+         ), kept AS (
+           INSERT INTO skipped_event (consumer_group, service, partition, sequence, operator, reason)
+             SELECT {group}, service, partition, sequence, {operator}, {reason} FROM skipped
+             ON CONFLICT DO NOTHING
          ), noted AS (
            INSERT INTO operator_action (operator, command, arguments, reason)
              SELECT {operator}, 'parked skip',

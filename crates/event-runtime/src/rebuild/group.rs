@@ -1,7 +1,8 @@
 //! Replaying others' events, for a projection that a consumer group moves.
 //!
 //! In effect is what the group's watermarks say: everything up to them, and what lanes have done ahead of them, short of the
-//! parked events. Those stay parked, with the order of their aggregates, whatever a rebuild does.
+//! parked events and of those that an operator gave up. Those stay so, with the order of their aggregates, whatever a rebuild
+//! does.
 
 use std::{
     cmp::Ordering,
@@ -78,6 +79,7 @@ struct InEffect {
     watermarks: BTreeMap<StreamKey, u64>,
     /// In which generation a partition is read now.
     epochs: BTreeMap<StreamKey, u32>,
+    /// Those that are parked, or given up.
     parked: HashSet<(StreamKey, u64)>,
     /// Done ahead of the watermarks.
     ahead: BTreeMap<StreamKey, BTreeSet<u64>>,
@@ -158,9 +160,12 @@ impl GroupReplay {
         ))
         .all(txn)
         .await?;
+        // What an operator gave up has no effect, and never will.
         let parked = Place::find_by_statement(raw_sql!(
             Postgres,
-            "SELECT service, partition, sequence, 1 AS epoch FROM parked_event WHERE consumer_group = {group}"
+            "SELECT service, partition, sequence, 1 AS epoch FROM parked_event WHERE consumer_group = {group}
+             UNION ALL
+             SELECT service, partition, sequence, 1 AS epoch FROM skipped_event WHERE consumer_group = {group}"
         ))
         .all(txn)
         .await?;
@@ -225,7 +230,8 @@ impl GroupReplay {
         Ok(None)
     }
 
-    /// Applies what was parked when it was passed and is not any more, in the order of sequence numbers.
+    /// Applies what was parked when it was passed and is not any more, in the order of each aggregate: its events may be in
+    /// different partitions.
     async fn redriven(
         &mut self,
         txn: &DatabaseTransaction,
@@ -237,12 +243,16 @@ impl GroupReplay {
             .filter(|place| !in_effect.parked.contains(place))
             .copied()
             .collect();
+        let mut events = Vec::new();
         for (key, sequence) in &redriven {
             let stream = in_effect.stream(*key);
-            for (sequence, event) in self.source.page(stream, sequence - 1, *sequence).await? {
-                self.apply(txn, stream, sequence, event).await?;
-            }
+            let page = self.source.page(stream, sequence - 1, *sequence).await?;
+            events.extend(page.into_iter().map(|(sequence, event)| (stream, sequence, event)));
             self.skipped.remove(&(*key, *sequence));
+        }
+        events.sort_by_key(|(_, _, event)| event.as_ref().map_or(0, |e| e.aggregate_version.0));
+        for (stream, sequence, event) in events {
+            self.apply(txn, stream, sequence, event).await?;
         }
         Ok(redriven.len() as u64)
     }

@@ -15,6 +15,7 @@ mod ends;
 mod memory;
 mod page;
 mod pause;
+mod reported;
 pub(crate) mod sequencer;
 
 use std::{
@@ -33,7 +34,7 @@ pub(crate) use ends::{Ends, ends};
 pub(crate) use memory::{Pressure, RedisServer};
 pub(crate) use page::{PAGE, Page};
 
-use self::{memory::Guard, pause::Switch};
+use self::{memory::Guard, pause::Switch, reported::Witnesses};
 use crate::{
     EventStore, RuntimeError,
     error::chain,
@@ -72,6 +73,7 @@ pub struct Relay {
     retention: Option<Retention>,
     switch: Switch,
     guard: Guard,
+    witnesses: Witnesses,
     pressure: Arc<Pressure>,
 }
 
@@ -87,6 +89,7 @@ impl Relay {
             retention: None,
             switch: Switch::default(),
             guard: Guard::default(),
+            witnesses: Witnesses::default(),
             pressure: Arc::default(),
         }
     }
@@ -180,7 +183,14 @@ impl Relay {
             for key in &keys {
                 self.cursor(*key).await?;
             }
-            let mut moved = match sequencer::sequence(&self.store, layout.epoch()).await? {
+            let is_empty =
+                keys.iter().all(|key| self.believed(key.partition).believed() == Some(0));
+            let sequenced = if self.witnesses.may_number(&self.store, is_empty).await? {
+                sequencer::sequence(&self.store, layout.epoch()).await?
+            } else {
+                Sequenced::Events(0)
+            };
+            let mut moved = match sequenced {
                 Sequenced::Events(events) => usize::try_from(events).unwrap_or(usize::MAX),
                 Sequenced::Outdated => {
                     self.forget();
@@ -222,6 +232,7 @@ impl Relay {
             }
             self.epoch = layout.epoch();
         }
+        reported::check(&self.store).await?;
         self.layout = Some((Arc::clone(&layout), read));
         Ok(layout)
     }
@@ -321,16 +332,15 @@ impl Relay {
         let stored = stored.first().map(|stored| stored.id.to_string());
         let settled = self.believed(partition).settle(&tail, head, stored.as_deref());
         let lost = settled.map_err(|divergence| match divergence {
-            Divergence::Behind { store } => RuntimeError::StoreBehindStream {
-                key: key.to_string(),
-                stream: tail.sequence,
-                store,
-            },
+            Divergence::Behind { known, store } => {
+                RuntimeError::StoreBehindStream { key: key.to_string(), stream: known, store }
+            }
             Divergence::Different => {
                 RuntimeError::StoreDiverged { key: key.to_string(), sequence: tail.sequence }
             }
         })?;
         counter!("events_republished_total").increment(lost);
+        counter!("events_stream_rebuilds_total").increment(u64::from(lost > 0));
         Ok(tail.sequence)
     }
 

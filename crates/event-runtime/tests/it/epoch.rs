@@ -158,6 +158,47 @@ async fn a_store_restored_to_the_past_goes_on_in_a_new_generation_and_says_who_m
     }
 }
 
+/// F22, and no stream is left that could tell: those who have read it do.
+#[tokio::test]
+async fn a_store_restored_while_redis_is_emptied_is_contradicted_by_its_readers() {
+    let world = World::new(2).await;
+    figures();
+    let producer = world.relay();
+    let tally = world.tally().await;
+    world.add_many(4, 5).await;
+    eventually(LIMIT, || world.settled()).await;
+    let backup = world.database.back_up("post").await.unwrap();
+    world.add_many(4, 10).await;
+    eventually(LIMIT, || world.settled()).await;
+    producer.stop().await;
+    world.database.restore(&backup).await.unwrap();
+    world.redis.flushall().await.unwrap();
+
+    // More events wait than were lost: not one of them may get a number that readers have seen.
+    let producer = world.relay();
+    world.add_many(4, 12).await;
+    let paused = || async { figure("events_relay_paused", &["store_diverged"]) == Some(1.0) };
+    eventually(LIMIT, paused).await;
+    let restarted = world.relay();
+    let looked = Instant::now();
+    eventually(LIMIT, || async {
+        assert_eq!(world.number("SELECT count(*) FROM post.publication").await.unwrap(), 20);
+        looked.elapsed() > Duration::from_secs(8)
+    })
+    .await;
+
+    let begun = epoch::bump(&world.post, world.redis.client(), "a test").await.unwrap();
+    let ends: Vec<_> = begun.ends.iter().map(|end| (end.partition, end.sequence)).collect();
+    assert_eq!((begun.epoch, ends), (2, vec![(0, 10), (1, 10)]));
+    eventually(LIMIT, || async { diverged(&world, GROUP).await == 2 }).await;
+    tally.runtime.rebuild(GROUP).await.unwrap();
+    eventually(LIMIT, || world.applied()).await;
+    assert_eq!(diverged(&world, GROUP).await, 0);
+    for node in [tally, producer, restarted] {
+        node.stop().await;
+    }
+}
+
 /// F22, when the relays had given numbers to new events before anybody could know.
 #[tokio::test]
 async fn a_new_generation_begins_where_the_histories_part_and_not_where_the_store_is() {

@@ -21,6 +21,7 @@ mod job;
 mod lag;
 mod lanes;
 mod memory;
+mod observed;
 mod park;
 mod peer_bugs;
 mod postgres_faults;

@@ -8,10 +8,12 @@ use std::{
 use anyhow::{Context as _, ensure};
 use async_trait::async_trait;
 use event_runtime::{
-    Clock, EventStore, InlineProjection, Recorded, RuntimeBuilder,
+    Clock, EventStore, InlineProjection, Recorded, RuntimeBuilder, epoch,
     operator::requests::{self, Kind},
+    park::{self, Skip},
     rebuild::{Phase, Progress, RebuildError},
     runtime::OperatorError,
+    stream::StreamKey,
 };
 use sea_orm::{
     ConnectionTrait, Database, DatabaseTransaction, DbErr, TransactionTrait as _, raw_sql,
@@ -496,6 +498,25 @@ async fn a_requested_rebuild_goes_on_while_its_heartbeat_is_held_up() {
         Ok(())
     })
     .await;
+/// An operator's word is kept: not even a handler that could apply the event by now gets it again.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_operator_gave_up_comes_back_neither_in_a_rebuild_nor_as_drift() {
+    let world = World::new(1).await;
+    let (relay, tally) = (world.relay(), world.tally().await);
+    world.add(id(1), POISON).await;
+    world.add_many(1, 2).await;
+    let parked = "SELECT count(*) FROM engagement.parked_event";
+    eventually(LIMIT, || async { world.number(parked).await.unwrap() == 3 }).await;
+    let skip = Skip::Event { service: Service::Post, partition: 0, sequence: 1 };
+    park::skip(tally.runtime.store(), GROUP, skip, "ada", "a test event").await.unwrap();
+    let effects = "SELECT sum(amount)::bigint FROM engagement.tally_log";
+    eventually(LIMIT, || async { world.number(effects).await.is_ok_and(|sum| sum == 3) }).await;
+    world.db.execute_unprepared("INSERT INTO repaired DEFAULT VALUES").await.unwrap();
+
+    assert_eq!(tally.runtime.audit(GROUP).await.unwrap().drift, []);
+    assert_eq!(tally.runtime.rebuild(GROUP).await.unwrap().events, 2);
+    assert_eq!(world.number(effects).await.unwrap(), 3);
+    assert_eq!(tally.runtime.audit(GROUP).await.unwrap().drift, []);
     relay.stop().await;
     tally.stop().await;
 }
@@ -551,6 +572,36 @@ async fn a_rebuild_that_is_given_up_leaves_no_connection_behind() {
     };
     lock.rollback().await.unwrap();
     eventually(LIMIT, || async { clients().await < during }).await;
+/// Counters change their partitions, and with them the order in which partitions alone would be read.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rebuild_reads_one_generation_after_the_other_from_streams_and_from_the_store() {
+    let world = World::new(2).await;
+    let (relay, tally) = (world.relay(), world.tally().await);
+    world.add_many(6, 5).await;
+    eventually(LIMIT, || world.applied()).await;
+    for partitions in [5, 1] {
+        epoch::repartition(&world.post, world.redis.client(), partitions).await.unwrap();
+        world.add_many(6, 5).await;
+        eventually(LIMIT, || world.applied()).await;
+    }
+    let places = "SELECT max(n) FROM (SELECT count(DISTINCT p.partition) AS n
+                    FROM post.publication p JOIN post.event e USING (position) GROUP BY e.aggregate_id) moved";
+    assert!(world.number(places).await.unwrap() > 1, "nobody moved");
+    let spoil =
+        "DELETE FROM engagement.tally_log WHERE version > 3; UPDATE engagement.tally SET total = 0";
+    for forgotten in [None, Some(1), Some(2)] {
+        if let Some(ended) = forgotten {
+            for partition in 0..5_u16 {
+                let key = StreamKey::new(Service::Post, partition).at(ended).to_string();
+                let _: u64 = world.redis.command(&["DEL", &key]).await.unwrap();
+            }
+        }
+        world.db.execute_unprepared(spoil).await.unwrap();
+        assert!(!tally.runtime.audit(GROUP).await.unwrap().drift.is_empty());
+        assert_eq!(tally.runtime.rebuild(GROUP).await.unwrap().events, 90);
+        world.applied().await.unwrap();
+        assert_eq!(tally.runtime.audit(GROUP).await.unwrap().drift, []);
+    }
     relay.stop().await;
     tally.stop().await;
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use event_runtime::{
-    Concurrency, Expected,
+    Concurrency, Expected, epoch,
     operator::{
         groups,
         seek::{self, Target},
@@ -298,4 +298,54 @@ async fn shared_groups_apply_everything_once_while_readers_are_killed_and_redis_
         reader.terminate().await;
     }
     relay.stop().await;
+}
+
+/// Every event of the store took effect once, whichever partition it was in.
+async fn each_once(world: &World) -> Result<()> {
+    let wrong = world
+        .number(
+            "SELECT count(*) FROM post.event e FULL JOIN (
+               SELECT counter_id, version, count(*) AS times FROM engagement.tally_log GROUP BY 1, 2) l
+               ON (e.aggregate_id, e.aggregate_version) = (l.counter_id, l.version)
+               WHERE e.id IS NULL OR l.times IS DISTINCT FROM 1",
+        )
+        .await?;
+    ensure!(wrong == 0, "{wrong} events took effect more or less than once");
+    Ok(())
+}
+
+/// F30 for readers without order: what they have in hand when a generation ends counts once, and so does the next one.
+#[tokio::test]
+async fn shared_groups_follow_the_generations_and_each_event_counts_once() {
+    let world = World::new(2).await;
+    let doomed = Worker::variant(&world, "tally-shared", &world.redis.url()).await;
+    let survivor = Worker::variant(&world, "tally-shared", &world.redis.url()).await;
+    let mut producer = Worker::append(&world, &world.redis.url(), 9, 60).await;
+    let applied = "SELECT count(*) FROM engagement.tally_log";
+    eventually(LIMIT, || async { world.number(applied).await.unwrap() > 50 }).await;
+    // One event is in hand over both changes.
+    let lock = world.lock().await;
+    world.add(id(100), LOCKED).await;
+    epoch::repartition(&world.post, world.redis.client(), 5).await.unwrap();
+    doomed.kill().await;
+    let spread = "SELECT count(DISTINCT partition) FROM post.publication";
+    eventually(LIMIT, || async { world.number(spread).await.unwrap() == 5 }).await;
+    epoch::repartition(&world.post, world.redis.client(), 1).await.unwrap();
+    lock.rollback().await.unwrap();
+    producer.says("done").await;
+
+    eventually(LIMIT, || each_once(&world)).await;
+    world.add_many(9, 1).await;
+    eventually(LIMIT, || each_once(&world)).await;
+    eventually(LIMIT, || async {
+        let behind = "SELECT count(*) FROM engagement.watermark WHERE stream_epoch <> 3";
+        ensure!(world.number(behind).await? == 0, "not all of the group is in the last generation");
+        let left = world.number("SELECT count(*) FROM engagement.inbox").await?;
+        ensure!(left == 0, "{left} rows in the inbox");
+        Ok(())
+    })
+    .await;
+    assert_eq!(world.number("SELECT count(*) FROM engagement.parked_event").await.unwrap(), 0);
+    survivor.terminate().await;
+    producer.terminate().await;
 }

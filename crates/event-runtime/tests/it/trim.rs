@@ -206,6 +206,38 @@ async fn a_registered_group_that_redis_does_not_have_stops_trimming_until_it_is_
 }
 
 #[tokio::test]
+async fn a_group_that_is_silent_holds_up_trimming_and_is_named_until_it_speaks_again() {
+    figures();
+    let (world, relay) = World::trimming().await;
+    let tally = world.registered_tally().await;
+    world.register("slow.group", 12).await;
+    world.join("slow.group", 12).await;
+    world.add_many(4, 10).await;
+    eventually(LIMIT, || world.applied()).await;
+    world.begins_at(13).await;
+    let silent = || async { figure("events_trim_blocked", &["group_silent"]) == Some(1.0) };
+    world.rounds().await;
+    assert!(!silent().await, "it has reported within the minute");
+
+    let age = "UPDATE post.subscription SET reported_at = now() - interval '2 minutes' WHERE consumer_group = 'slow.group'";
+    world.db.execute_unprepared(age).await.unwrap();
+    eventually(LIMIT, silent).await;
+    world.rounds().await;
+    world.begins_at(13).await;
+
+    // It is there again, and has nothing left to do.
+    let (key, end) = (stream_key(Service::Post, 0), "40-0");
+    let words = ["XGROUP", "SETID", &key, "slow.group", end];
+    let _: String = world.redis.command(&words).await.unwrap();
+    let speaks = "UPDATE post.subscription SET reported_at = now(), sequence = 40 WHERE consumer_group = 'slow.group'";
+    world.db.execute_unprepared(speaks).await.unwrap();
+    eventually(LIMIT, || async { !silent().await }).await;
+    world.begins_at(36).await;
+    relay.stop().await;
+    tally.stop().await;
+}
+
+#[tokio::test]
 async fn a_group_that_nobody_registered_keeps_what_it_has_not_read_until_it_is_retired() {
     let (world, relay) = World::trimming().await;
     let tally = world.registered_tally().await;

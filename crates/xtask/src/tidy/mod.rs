@@ -60,6 +60,7 @@ const RULES: &[fn(&Tree) -> Vec<Violation>] = &[
     shape::nothing_names_the_machine_it_was_written_on,
     citations::what_a_document_cites_exists,
     citations::operators_find_every_figure_and_every_variable,
+    citations::the_table_of_figures_and_the_code_agree,
     catalogue::is_current,
     asyncapi::is_current,
     reference::is_current,
