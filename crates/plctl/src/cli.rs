@@ -8,7 +8,8 @@ use shared_schemas::Service;
 use crate::exit::{Failure, Verdict};
 use crate::{
     actions, bench, completions, consumers, doctor, epoch, events, export, gaps, groups, lag,
-    lease, maintenance, parked, pending, relay, replay, schema, streams, top, trim, verify,
+    lease, maintenance, parked, pending, relay, replay, requests, schema, streams, top, trim,
+    verify,
 };
 
 /// The whole command line.
@@ -103,6 +104,9 @@ pub(crate) enum Command {
     Rebuild(maintenance::Rebuild),
     /// Compare a read model with its events, in a running process of its service
     Audit(maintenance::Audit),
+    /// What running processes were asked to do: rebuilds and audits
+    #[command(subcommand)]
+    Requests(requests::Requests),
     /// What operators did
     Actions(actions::Actions),
     /// Where the measurements are
@@ -136,6 +140,7 @@ impl Command {
             Self::Schema(command) => command.run(global).await,
             Self::Rebuild(command) => command.run(global).await,
             Self::Audit(command) => command.run(global).await,
+            Self::Requests(command) => command.run(global).await,
             Self::Actions(command) => command.run(global).await,
             Self::Bench(command) => command.run(global),
             Self::Top(command) => command.run(global).await,

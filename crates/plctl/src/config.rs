@@ -35,8 +35,9 @@ struct File {
     databases: BTreeMap<Service, String>,
 }
 
-/// Finds the services: in the file that is named, else in the environment, else in the record of the running stack.
-pub(crate) fn find(global: &Global) -> Result<Config, Failure> {
+/// Finds the services: in the file that is named, else in the environment, else in the record of the running stack. Those that
+/// were chosen with `--service`, and the one that the command names itself; all of them if none was chosen.
+pub(crate) fn find(global: &Global, also: Option<Service>) -> Result<Config, Failure> {
     let mut config = if let Some(path) = &global.config {
         of_file(path)?
     } else if let Some(config) = of_variables(std::env::vars())? {
@@ -45,7 +46,9 @@ pub(crate) fn find(global: &Global) -> Result<Config, Failure> {
         of_stack(global.stack.as_deref())?
     };
     if !global.service.is_empty() {
-        config.databases.retain(|service, _| global.service.contains(service));
+        config
+            .databases
+            .retain(|service, _| global.service.contains(service) || also == Some(*service));
         for service in &global.service {
             if !config.databases.contains_key(service) {
                 return Err(Failure::Config(format!(

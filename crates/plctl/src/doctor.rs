@@ -16,7 +16,7 @@ pub(crate) struct Doctor {}
 impl Doctor {
     pub(crate) async fn run(self, global: &Global) -> Result<Verdict, Failure> {
         let Self {} = self;
-        let config = config::find(global)?;
+        let config = config::find(global, None)?;
         let answers = {
             let _busy = ui::Busy::new("asking");
             ask(&config).await

@@ -30,7 +30,15 @@ pub(crate) struct Fleet {
 impl Fleet {
     /// Connects to Redis and to every database, or says which of them does not answer.
     pub(crate) async fn connect(global: &Global) -> Result<Self, Failure> {
-        let config = config::find(global)?;
+        Self::connect_with(global, None).await
+    }
+
+    /// The same with the service on the other side of what the command is about, whether or not it was chosen.
+    pub(crate) async fn connect_with(
+        global: &Global,
+        also: Option<Service>,
+    ) -> Result<Self, Failure> {
+        let config = config::find(global, also)?;
         let redis = connect_redis(&config).await?;
         let connected = config.databases.iter().map(async |(service, url)| {
             let db = connect_database(*service, url).await?;

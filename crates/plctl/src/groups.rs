@@ -105,8 +105,17 @@ struct Partitions {
 }
 
 impl Groups {
+    /// The producer that it names.
+    fn producer(&self) -> Option<Service> {
+        match self {
+            Self::Register { of, .. } | Self::Seek { of, .. } => Some(*of),
+            Self::Retire { of, .. } => *of,
+            Self::Ls | Self::Pause { .. } | Self::Resume { .. } | Self::Recreate { .. } => None,
+        }
+    }
+
     pub(crate) async fn run(self, global: &Global) -> Result<Verdict, Failure> {
-        let fleet = Fleet::connect(global).await?;
+        let fleet = Fleet::connect_with(global, self.producer()).await?;
         match self {
             Self::Ls => ls(global, &fleet).await?,
             Self::Register { group, of, change } => {

@@ -26,6 +26,7 @@ mod pending;
 pub mod reference;
 mod relay;
 mod replay;
+mod requests;
 mod schema;
 mod select;
 mod streams;

@@ -6,4 +6,5 @@ mod export;
 mod interrupted;
 mod replay;
 mod verify;
+mod versions;
 mod world;

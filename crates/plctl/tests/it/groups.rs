@@ -93,6 +93,27 @@ async fn a_seek_to_a_moment_skips_what_was_recorded_before_it() {
     assert_eq!(world.total().await, 1 + 3);
 }
 
+/// The group is of one service and the events of another: choosing the first does not hide the second.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chosen_service_and_a_named_producer_go_together() {
+    let (world, _producer, consumer) = World::with(&[1, 2]).await;
+    consumer.stop().await;
+    let chosen = ["--service", "engagement"];
+    let seek = ["groups", "seek", GROUP, "--of", "post", "--seq", "1", "--reason", "again"];
+    let register = ["groups", "register", "analytics.all", "--of", "post"];
+    let retire = ["groups", "retire", "analytics.all", "--of", "post", "--reason", "gone"];
+
+    world.report(&[&["groups", "pause", GROUP], &chosen[..]].concat()).await;
+    let moved = world.report(&[&seek[..], &chosen].concat()).await;
+    let registered = world.report(&[&register[..], &chosen].concat()).await;
+    let retired = world.report(&[&retire[..], &chosen].concat()).await;
+    let listed = world.report(&[&["groups", "ls"], &chosen[..]].concat()).await;
+
+    assert_eq!((&moved["changed"][0]["from"], &moved["changed"][0]["to"]), (&json!(2), &json!(1)));
+    assert_eq!((&registered[0]["changed"], &retired[0]["changed"]), (&json!([0]), &json!([0])));
+    assert_eq!(listed["registrations"], json!([]), "the chosen one alone");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_registered_group_is_waited_for_until_it_is_retired() {
     let (world, _producer, _consumer) = World::with(&[1]).await;

@@ -67,4 +67,10 @@ async fn a_skipped_event_is_kept_with_its_reason_and_what_waited_behind_it_goes_
     let actions = world.report(&["actions", "--service", "engagement"]).await;
     assert_eq!(actions[0]["reason"], "never valid", "{actions}");
     assert!(actions[0]["arguments"]["entry"].as_str().unwrap().contains("13"), "{actions}");
+    // A handler that could apply it by now does not get it again.
+    world.execute("INSERT INTO engagement.repaired DEFAULT VALUES").await;
+    let audit = world.report(&["audit", GROUP, "--service", "engagement"]).await;
+    world.report(&["rebuild", GROUP, "--service", "engagement"]).await;
+    assert_eq!(audit["result"]["differences"], 0, "{audit}");
+    assert_eq!(world.total().await, 1 + 2);
 }

@@ -19,10 +19,13 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::form::Form;
 use crate::{Trust, trust::Claims};
 
-/// Events read at once, and sent at once.
+/// Events read at once.
 const BATCH: u16 = 100;
 
-/// Batches read ahead: what a slow reader can make the process hold.
+/// Bytes sent at once, and at most one event more.
+const PIECE: usize = 256 * 1024;
+
+/// Pieces read ahead: with the batch that is in hand, what a slow reader can make the process hold.
 const AHEAD: usize = 2;
 
 /// How long a reader may take nothing before it is let go.
@@ -88,6 +91,10 @@ impl Streaming {
                 self.form
                     .event(event, &cursor, &mut text)
                     .map_err(|error| End::Failed(chain(&error)))?;
+                if text.len() >= PIECE {
+                    send(sender, std::mem::take(&mut text)).await?;
+                    said = Instant::now();
+                }
             }
             if text.is_empty() && said.elapsed() >= HEARTBEAT {
                 text = self.form.heartbeat(self.follower.cursor());

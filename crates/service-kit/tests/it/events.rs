@@ -1,11 +1,16 @@
 //! The events of a service over HTTP: who may read, which, in which form, and without missing or repeating any.
 
-use std::{collections::BTreeMap, convert::Infallible, time::Duration};
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    time::{Duration, Instant},
+};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use event_runtime::{Aggregate, Clock, Expected, Streams};
 use futures_util::{StreamExt as _, future::join};
 use reqwest::Response;
+use sea_orm::{ConnectionTrait as _, raw_sql};
 use serde_json::Value;
 use service_kit::events::STREAMS;
 use shared_schemas::{
@@ -336,6 +341,65 @@ async fn a_process_serves_a_few_streams_and_pages_beside_them() {
 
     drop(streams.pop());
     eventually(SOON, || async { world.events("", SSE, None).await.status() == 200 }).await;
+}
+
+/// Much more than a connection takes on the way: 3 000 posts of 60 kB each, which no relay has to carry.
+async fn history_of_large_posts(world: &World) {
+    let insert = "
+        INSERT INTO relay_pause (reason) VALUES ('a test');
+        INSERT INTO event (id, aggregate_type, aggregate_id, aggregate_version, type, is_public, data, metadata, occurred_at)
+          SELECT gen_random_uuid(), 'post', gen_random_uuid(), 1, 'post.published.v1', true,
+                 jsonb_build_object('author_id', gen_random_uuid(), 'title', 'T', 'category', 'other',
+                                    'body', repeat('x', 60000)), '{}', now()
+            FROM generate_series(1, 3000);
+        INSERT INTO publication (partition, sequence, position)
+          SELECT 0, row_number() OVER (ORDER BY position), position FROM event;
+        UPDATE publication_head SET sequence = 3000 WHERE partition = 0";
+    world.running.store.db().execute_unprepared(insert).await.unwrap();
+}
+
+/// Rows of events that were read from the store, as the database counts them.
+async fn read_from_store(world: &World) -> i64 {
+    let count = raw_sql!(
+        Postgres,
+        "SELECT (coalesce(idx_tup_fetch, 0) + seq_tup_read)::bigint AS rows FROM pg_stat_user_tables
+           WHERE schemaname = 'post' AND relname = 'event'"
+    );
+    let row = world.running.store.db().query_one_raw(count).await.unwrap().unwrap();
+    row.try_get("", "rows").unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_does_not_read_holds_little_and_is_let_go() {
+    let world = World::start().await;
+    history_of_large_posts(&world).await;
+    let before = read_from_store(&world).await;
+    let mut streams = Vec::new();
+    for _ in 0..STREAMS {
+        streams.push(world.events("", SSE, None).await);
+    }
+    let begun = Instant::now();
+    // Nobody reads, so the service reads ahead a little and stops there. PostgreSQL tells what it counts after ten seconds at most.
+    eventually(SOON * 2, || async {
+        let rows = read_from_store(&world).await - before;
+        assert!(rows < 8_000, "{rows} of 24 000 events read ahead");
+        begun.elapsed() > Duration::from_secs(12)
+    })
+    .await;
+    assert!(read_from_store(&world).await - before > 100, "nothing is read ahead");
+    assert_eq!(world.events("", SSE, None).await.status(), 503);
+
+    // One that goes on in time has lost nothing.
+    let mut patient = EventSource::new(streams.remove(0));
+    for expected in 1..=400 {
+        assert_eq!(patient.next().await.unwrap().sequence, Some(expected));
+    }
+    // The others have taken nothing for half a minute.
+    eventually(Duration::from_mins(1), || async {
+        world.events("", SSE, None).await.status() == 200
+    })
+    .await;
+    assert!(begun.elapsed() > Duration::from_secs(20), "let go too early");
 }
 
 #[tokio::test(flavor = "multi_thread")]
