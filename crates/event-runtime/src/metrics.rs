@@ -7,6 +7,14 @@ use crate::EventStore;
 
 /// Describes every figure to the recorder in use. Called once, at start.
 pub fn describe() {
+    describe_producer();
+    describe_consumer();
+    describe_counter!("jobs_failed_total", "Jobs given up, by kind.");
+    describe_counter!("jobs_lost_total", "Jobs that another worker took over, by kind.");
+}
+
+/// Recording, publishing, trimming, answering readers.
+fn describe_producer() {
     describe_counter!(
         "events_sequenced_batches_total",
         "Batches of the outbox that got sequence numbers."
@@ -50,6 +58,18 @@ pub fn describe() {
     describe_gauge!("events_relay_paused", "1 while the relay refuses to publish, by reason.");
     describe_gauge!("events_outbox_depth", "Committed events without a sequence number.");
     describe_gauge!("events_outbox_oldest_seconds", Unit::Seconds, "Age of the oldest of them.");
+    describe_counter!(
+        "events_control_rejected_total",
+        "Messages of consumers that could not be read."
+    );
+    describe_counter!(
+        "events_catch_up_served_total",
+        "Stored events given to readers whose stream does not hold them."
+    );
+}
+
+/// Reading, applying, setting aside, and looking after what came of it.
+fn describe_consumer() {
     describe_gauge!(
         "events_lag_events",
         "Last sequence number of the stream less the group's watermark."
@@ -110,10 +130,6 @@ pub fn describe() {
         "events_stream_gap_detected_total",
         "Times a sequence number did not follow the last one."
     );
-    describe_counter!(
-        "events_control_rejected_total",
-        "Messages of consumers that could not be read."
-    );
     describe_gauge!(
         "events_projection_drift_rows",
         "Rows that the last audit found to be other than the events say, by projection."
@@ -127,13 +143,7 @@ pub fn describe() {
         "events_diverged",
         "Partitions in which a group has applied events that their producer has lost, until it is rebuilt."
     );
-    describe_counter!(
-        "events_catch_up_served_total",
-        "Stored events given to readers whose stream does not hold them."
-    );
     describe_counter!("events_catch_up_read_total", "Stored events read in place of a stream.");
-    describe_counter!("jobs_failed_total", "Jobs given up, by kind.");
-    describe_counter!("jobs_lost_total", "Jobs that another worker took over, by kind.");
 }
 
 #[derive(FromQueryResult)]

@@ -111,8 +111,6 @@ impl Owner<'_> {
             self.stream_epoch = epoch;
             self.progress = Progress::load(sequence, []);
             self.persisted = sequence;
-            // Its aggregates were other owners' until now, and so was what is parked of them.
-            self.parked.note();
         }
     }
 

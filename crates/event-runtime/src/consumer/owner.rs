@@ -15,7 +15,7 @@ use super::{
     observe,
     parked::Parked,
     progress::Progress,
-    source, turn,
+    source,
 };
 use crate::{
     error::chain,

@@ -6,7 +6,7 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use metrics::{counter, gauge};
+use metrics::counter;
 use sea_orm::DbErr;
 use tokio_util::sync::CancellationToken;
 
@@ -23,7 +23,6 @@ use super::{
 };
 use crate::{
     error::chain,
-    lease::Subscription,
     park,
     rules::{Gap, Page, Silence},
 };

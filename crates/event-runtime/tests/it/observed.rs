@@ -12,12 +12,16 @@ use crate::{
 
 const GROUP: &str = "group=\"engagement.tally\"";
 
+fn is(value: f64) -> impl Fn(f64) -> bool + Sync {
+    move |shown| (shown - value).abs() < f64::EPSILON
+}
+
 /// The figure satisfies a condition.
-async fn shows(name: &str, label: &str, is_right: impl Fn(f64) -> bool) {
+async fn shows(name: &str, label: &str, is_right: impl Fn(f64) -> bool + Sync) {
     eventually(LIMIT, || async { check(name, label, &is_right) }).await;
 }
 
-fn check(name: &str, label: &str, is_right: impl Fn(f64) -> bool) -> Result<()> {
+fn check(name: &str, label: &str, is_right: impl Fn(f64) -> bool + Sync) -> Result<()> {
     let value = figure(name, &[label]);
     ensure!(value.is_some_and(is_right), "{name} is {value:?}");
     Ok(())
@@ -28,13 +32,13 @@ async fn what_waits_is_counted_and_dated_and_who_works_on_it_is_named() {
     figures();
     let world = World::new(1).await;
     let (relay, tally) = (world.relay(), world.tally().await);
-    shows("events_lease_owner", GROUP, |value| value == 1.0).await;
+    shows("events_lease_owner", GROUP, is(1.0)).await;
 
     let lock = world.lock().await;
     world.add(id(1), LOCKED).await;
     world.add_many(1, 3).await;
-    shows("events_lag_events", GROUP, |value| value == 4.0).await;
-    shows("events_pending", GROUP, |value| value == 4.0).await;
+    shows("events_lag_events", GROUP, is(4.0)).await;
+    shows("events_pending", GROUP, is(4.0)).await;
     shows("events_lag_seconds", GROUP, |value| value > 1.5).await;
     shows("events_pending_oldest_seconds", GROUP, |value| value > 1.5).await;
 
@@ -46,10 +50,10 @@ async fn what_waits_is_counted_and_dated_and_who_works_on_it_is_named() {
         "events_lag_seconds",
         "events_pending_oldest_seconds",
     ] {
-        shows(name, GROUP, |value| value == 0.0).await;
+        shows(name, GROUP, is(0.0)).await;
     }
     tally.stop().await;
-    shows("events_lease_owner", GROUP, |value| value == 0.0).await;
+    shows("events_lease_owner", GROUP, is(0.0)).await;
     relay.stop().await;
 }
 
@@ -62,10 +66,10 @@ async fn a_process_that_stops_owning_leaves_no_lag_behind() {
     let lock = world.lock().await;
     world.add(id(1), LOCKED).await;
     world.add_many(1, 3).await;
-    shows("events_lag_events", GROUP, |value| value == 4.0).await;
+    shows("events_lag_events", GROUP, is(4.0)).await;
     lock.rollback().await.unwrap();
     tally.stop().await;
-    check("events_lag_events", GROUP, |value| value == 0.0).unwrap();
+    check("events_lag_events", GROUP, is(0.0)).unwrap();
     relay.stop().await;
 }
 
@@ -89,10 +93,10 @@ async fn parked_events_are_counted_with_what_they_hold_up_and_since_when() {
             .await
             .unwrap();
     }
-    shows("events_parked", GROUP, |value| value == 3.0).await;
-    check("events_blocked_aggregates", GROUP, |value| value == 2.0).unwrap();
+    shows("events_parked", GROUP, is(3.0)).await;
+    check("events_blocked_aggregates", GROUP, is(2.0)).unwrap();
     shows("events_parked_oldest_seconds", GROUP, |value| value > 0.0).await;
-    check("events_unknown_version_total", GROUP, |value| value == 1.0).unwrap();
+    check("events_unknown_version_total", GROUP, is(1.0)).unwrap();
     tally.stop().await;
 }
 
@@ -105,7 +109,7 @@ async fn a_stream_that_is_filled_again_is_counted_once() {
     eventually(LIMIT, || world.published()).await;
     world.redis.flushall().await.unwrap();
     eventually(LIMIT, || world.published()).await;
-    shows("events_stream_rebuilds_total", "", |value| value == 1.0).await;
-    check("events_republished_total", "", |value| value == 3.0).unwrap();
+    shows("events_stream_rebuilds_total", "", is(1.0)).await;
+    check("events_republished_total", "", is(3.0)).unwrap();
     relay.stop().await;
 }

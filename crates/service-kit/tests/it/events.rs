@@ -429,7 +429,7 @@ async fn a_stream_ends_with_the_token_the_session_and_the_service() {
 
     let mut last = follow(world.analyst()).await;
     let stopping = async {
-        let started = std::time::Instant::now();
+        let started = Instant::now();
         world.running.stop().await;
         started.elapsed()
     };

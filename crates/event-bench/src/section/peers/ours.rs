@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Result, ensure};
-use event_runtime::stream::StreamKey;
+use event_runtime::{RuntimeBuilder, stream::StreamKey};
 use fred::interfaces::{ClientLike as _, StreamsInterface as _};
 use local_stack::process::Process;
 use shared_schemas::Service;
@@ -16,6 +16,7 @@ use crate::{
     bed::{Bed, Ground},
     load, process,
     sample::text_of,
+    section::Running,
     worker::Role,
 };
 
@@ -169,7 +170,8 @@ impl Ours {
         trial: Trial,
         consumers: &mut [Process],
     ) -> Result<Outcome> {
-        let _relay = process::start(bed, Role::Relay, directory)?;
+        // In the process that records, as a service's is, so that it does not have to look for news.
+        let relay = Running::start(RuntimeBuilder::new(bed.post.clone(), bed.redis_url.clone()))?;
         tokio::time::sleep(Duration::from_secs(1)).await;
         let began = Instant::now();
         let pace = trial.rate as f64;
@@ -181,6 +183,7 @@ impl Ours {
         disturbed?;
         let published_in = began.elapsed().as_secs_f64();
         self.wait(bed, directory, trial).await?;
+        relay.stop().await;
         Ok(Outcome::of(trial, published_in, self.handled(bed, directory, trial).await?))
     }
 
