@@ -61,13 +61,21 @@ impl<A: Aggregate> Streams<A> {
         {
             return Ok(version);
         }
+        // Most commands are alone with their aggregate, and a lock would cost them a statement. One that is overtaken between
+        // its decision and its append decides again, under the lock: a hundred writers of one aggregate then wait in line.
         let mut attempt = 1;
         loop {
             let work = self.store.begin().await?;
-            match self.execute_in(&work, id, expected, metadata, &decide).await {
-                Ok(version) => {
+            let is_locked = attempt > 1;
+            match self.decide(&work, id.into(), expected, metadata, &decide, is_locked).await {
+                Ok(Some(version)) => {
                     work.commit().await?;
                     return Ok(version);
+                }
+                Ok(None) if attempt < ATTEMPTS => attempt += 1,
+                Ok(None) => {
+                    let (_, version) = self.load(&work, id.into(), false).await?;
+                    return Err(conflict(version));
                 }
                 Err(ExecuteError::VersionConflict { .. })
                     if expected == Expected::Any && attempt < ATTEMPTS =>
@@ -108,7 +116,8 @@ impl<A: Aggregate> Streams<A> {
         Ok(Some(appended.version))
     }
 
-    /// Decides one command inside a transaction that does more than this.
+    /// Decides one command inside a transaction that does more than this. The aggregate stays as the decision found it until
+    /// that transaction ends, even if the decision changed nothing. One that has no events yet cannot be held.
     ///
     /// # Errors
     ///
@@ -122,23 +131,32 @@ impl<A: Aggregate> Streams<A> {
         decide: impl Fn(&A) -> Result<Vec<A::Event>, R> + Send + Sync,
     ) -> Result<Version, ExecuteError<R>> {
         let id: Uuid = id.into();
-        // Most commands are alone with their aggregate, and a lock would cost them a statement. One that is overtaken between
-        // its decision and its append decides again, under the lock: a hundred writers of one aggregate then wait in line.
-        for is_locked in [false, true] {
-            let (state, version) = self.load(work, id, is_locked).await?;
-            if !expected.holds_for(version) {
-                return Err(conflict(version));
-            }
-            let events = decide(&state).map_err(ExecuteError::Refused)?;
-            if events.is_empty() {
-                return Ok(version);
-            }
-            if let Some(version) = self.append(work, id, version, events, metadata).await? {
-                return Ok(version);
-            }
+        match self.decide(work, id, expected, metadata, &decide, true).await? {
+            Some(version) => Ok(version),
+            // Another writer created it.
+            None => Err(conflict(self.load(work, id, false).await?.1)),
         }
-        // The lock was no use: the transaction sees the past, as above READ COMMITTED.
-        Err(conflict(self.load(work, id, false).await?.1))
+    }
+
+    /// `None` if the aggregate has moved on meanwhile.
+    async fn decide<R: Send>(
+        &self,
+        work: &UnitOfWork,
+        id: Uuid,
+        expected: Expected,
+        metadata: &Metadata,
+        decide: &(impl Fn(&A) -> Result<Vec<A::Event>, R> + Send + Sync),
+        is_locked: bool,
+    ) -> Result<Option<Version>, ExecuteError<R>> {
+        let (state, version) = self.load(work, id, is_locked).await?;
+        if !expected.holds_for(version) {
+            return Err(conflict(version));
+        }
+        let events = decide(&state).map_err(ExecuteError::Refused)?;
+        if events.is_empty() {
+            return Ok(Some(version));
+        }
+        self.append(work, id, version, events, metadata).await
     }
 
     /// The state of one aggregate and its version, read without a lock.

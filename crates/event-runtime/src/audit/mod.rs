@@ -63,7 +63,7 @@ pub(crate) async fn run(
             "shadow tables are left to the next audit"
         );
     }
-    drop(turn);
+    turn.end().await;
     outcome
 }
 

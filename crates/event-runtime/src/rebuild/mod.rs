@@ -68,7 +68,7 @@ pub(crate) async fn run(
             "shadow tables are left to the next rebuild"
         );
     }
-    drop(turn);
+    turn.end().await;
     outcome
 }
 

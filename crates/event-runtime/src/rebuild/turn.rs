@@ -5,6 +5,8 @@ use sea_orm::{
     TransactionTrait, raw_sql,
 };
 
+use crate::error::chain;
+
 /// The first half of the advisory locks' keys; the second names schema and projection.
 const CLASS: i32 = 0x7065_6572;
 
@@ -46,6 +48,13 @@ impl Turn {
         .one(&txn)
         .await?;
         Ok(taken.is_some_and(|taken| taken.yes).then_some(Self { txn, key }))
+    }
+
+    /// Gives it back now. Dropped, it is given back in a while.
+    pub(crate) async fn end(self) {
+        if let Err(error) = self.txn.rollback().await {
+            tracing::debug!(error = chain(&error), "a turn ended with its connection");
+        }
     }
 
     /// Whether somebody waits for it.

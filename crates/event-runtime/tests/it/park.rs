@@ -308,11 +308,11 @@ async fn a_migrated_parked_event_has_the_version_that_its_entry_says() {
     let version = "SELECT aggregate_version FROM engagement.parked_event";
     assert_eq!(world.number(version).await.unwrap(), 2);
 
-    // Payloads may hold anything, and a version of their own.
+    // Entries had a field per part then. Payloads may hold anything, and a version of their own.
     let older = r#"
         DROP TABLE skipped_event;
         ALTER TABLE parked_event DROP COLUMN aggregate_version;
-        UPDATE parked_event SET entry = replace(entry, '"p":"', '"p":"{\"n\":\"77\"}\u0000 ');
+        UPDATE parked_event SET entry = '{"i":"x","m":"{}","n":"2","p":"{\"n\":\"77\"}\u0000"}';
         INSERT INTO operator_action (operator, command, arguments, reason) VALUES
           ('ada', 'parked skip', '{"group": "g", "service": "post", "partition": 3, "sequence": 4}', 'gone'),
           ('ada', 'parked skip', '{"group": "g", "events": [{"service": "post", "partition": 3, "sequence": 5}]}', 'gone')"#;

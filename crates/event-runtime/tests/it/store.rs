@@ -120,6 +120,30 @@ async fn an_append_at_another_version_than_expected_is_refused() {
     assert_eq!((state.total, version), (6, Version(3)));
 }
 
+/// A decision to do nothing rests on the state as much as one to do something.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_aggregate_stays_as_a_unit_of_work_found_it_even_if_nothing_was_recorded() {
+    let world = World::new(1).await;
+    let counters = world.counters();
+    let metadata = Metadata::default();
+    world.add(id(1), 1).await;
+
+    let work = world.post.begin().await.unwrap();
+    let nothing = |_: &Counter| -> Result<Vec<CounterEvent>, Infallible> { Ok(vec![]) };
+    counters.execute_in(&work, id(1), Expected::Any, &metadata, nothing).await.unwrap();
+    let adding = counters.execute(id(1), Expected::Any, &metadata, |_| added(2));
+    let looking = async {
+        eventually(LIMIT, || async { world.waiting_for_rows().await.unwrap() == 1 }).await;
+        let (_, version) = counters.state(id(1)).await.unwrap();
+        work.commit().await.unwrap();
+        version
+    };
+    let (added, meanwhile) = tokio::join!(adding, looking);
+
+    assert_eq!(meanwhile, Version(1));
+    assert_eq!(added.unwrap(), Version(2));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn of_twenty_writers_of_a_new_aggregate_one_creates_it_and_the_others_follow() {
     let world = World::new(1).await;
