@@ -117,7 +117,8 @@ impl<A: Aggregate> Streams<A> {
     }
 
     /// Decides one command inside a transaction that does more than this. The aggregate stays as the decision found it until
-    /// that transaction ends, even if the decision changed nothing. One that has no events yet cannot be held.
+    /// that transaction ends, even if the decision changed nothing. One that has no events yet cannot be held; `decide` runs
+    /// again if another writer creates it first.
     ///
     /// # Errors
     ///
@@ -131,11 +132,14 @@ impl<A: Aggregate> Streams<A> {
         decide: impl Fn(&A) -> Result<Vec<A::Event>, R> + Send + Sync,
     ) -> Result<Version, ExecuteError<R>> {
         let id: Uuid = id.into();
-        match self.decide(work, id, expected, metadata, &decide, true).await? {
-            Some(version) => Ok(version),
-            // Another writer created it.
-            None => Err(conflict(self.load(work, id, false).await?.1)),
+        for _ in 0..ATTEMPTS {
+            let decided = self.decide(work, id, expected, metadata, &decide, true).await?;
+            if let Some(version) = decided {
+                return Ok(version);
+            }
+            // Another writer has just created it; now there is something to lock.
         }
+        Err(conflict(self.load(work, id, false).await?.1))
     }
 
     /// `None` if the aggregate has moved on meanwhile.

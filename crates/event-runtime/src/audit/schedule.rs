@@ -1,6 +1,10 @@
 //! Auditing in the background: every projection once per interval, by one process of the service.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use metrics::gauge;
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, raw_sql};
@@ -33,12 +37,17 @@ impl Auditor {
     pub(crate) async fn run(self, shutdown: CancellationToken) {
         let pause = (self.interval / 10).min(LOOK);
         let pace = Pace { rate: Some(RATE), stop: shutdown.clone() };
+        // One that cannot be replayed is as dear as one that can, and will not be better in a moment.
+        let mut failed: HashMap<&str, Instant> = HashMap::new();
         while !shutdown.is_cancelled() {
             tokio::select! {
                 () = shutdown.cancelled() => return,
                 () = tokio::time::sleep(pause) => (),
             }
             for projection in &self.projections {
+                if failed.get(projection.name()).is_some_and(|at| at.elapsed() < self.interval) {
+                    continue;
+                }
                 match self.is_due(projection.name()).await {
                     Ok(true) => (),
                     Ok(false) => continue,
@@ -60,6 +69,7 @@ impl Auditor {
                     }
                     Err(AuditError::Busy | AuditError::Stopped) => (),
                     Err(error) => {
+                        failed.insert(name, Instant::now());
                         tracing::warn!(
                             error = chain(&error),
                             projection = name,

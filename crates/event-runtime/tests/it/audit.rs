@@ -1,8 +1,11 @@
 //! Auditing: a damaged row is found and named, and a projection that is merely in use never looks damaged.
 
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use anyhow::ensure;
@@ -267,5 +270,44 @@ async fn audits_in_the_background_find_damage_by_themselves_and_pass_over_what_w
     eventually(LIMIT, || is(0)).await;
     world.post.db().execute_unprepared("DELETE FROM change WHERE version = 4").await.unwrap();
     eventually(LIMIT, || is(1)).await;
+    node.stop().await;
+}
+
+/// Totals that cannot be made again.
+#[derive(Clone, Default)]
+struct Broken {
+    tried: Arc<Mutex<Vec<Instant>>>,
+}
+
+#[async_trait]
+impl InlineProjection<CounterEvent> for Broken {
+    fn tables(&self) -> &'static [&'static str] {
+        Totals.tables()
+    }
+
+    async fn apply(
+        &self,
+        _: &DatabaseTransaction,
+        _: &Recorded<CounterEvent>,
+    ) -> Result<(), DbErr> {
+        self.tried.lock().unwrap().push(Instant::now());
+        Err(DbErr::Custom("no".to_owned()))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_audit_that_failed_is_not_tried_again_before_its_time() {
+    let world = World::new(1).await;
+    let counters = totals::lay_out(&world).await;
+    record(&counters, 1, 1).await;
+    let (broken, interval) = (Broken::default(), Duration::from_secs(1));
+    let builder = RuntimeBuilder::new(world.post.clone(), world.redis.url())
+        .read_model(broken.clone())
+        .audit_every(interval);
+    let node = Node::start(builder.build());
+
+    eventually(LIMIT, || async { broken.tried.lock().unwrap().len() >= 2 }).await;
+    let tried = broken.tried.lock().unwrap().clone();
+    assert!(tried[1] - tried[0] >= interval, "{:?}", tried[1] - tried[0]);
     node.stop().await;
 }

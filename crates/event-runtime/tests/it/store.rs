@@ -120,6 +120,33 @@ async fn an_append_at_another_version_than_expected_is_refused() {
     assert_eq!((state.total, version), (6, Version(3)));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn of_units_of_work_that_create_the_same_aggregate_each_has_its_turn() {
+    let world = World::new(1).await;
+    let counters = world.counters();
+    let metadata = Metadata::default();
+
+    for counter in 1..=5 {
+        let versions = join_all((0..6).map(|writer| {
+            let (counters, post, metadata) = (&counters, &world.post, &metadata);
+            async move {
+                let work = post.begin().await.unwrap();
+                let version = counters
+                    .execute_in(&work, id(counter), Expected::Any, metadata, |_| added(writer))
+                    .await
+                    .unwrap();
+                work.commit().await.unwrap();
+                version.0
+            }
+        }))
+        .await;
+
+        let mut sorted = versions.clone();
+        sorted.sort_unstable();
+        assert_eq!(sorted, [1, 2, 3, 4, 5, 6], "{versions:?}");
+    }
+}
+
 /// A decision to do nothing rests on the state as much as one to do something.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_aggregate_stays_as_a_unit_of_work_found_it_even_if_nothing_was_recorded() {

@@ -175,9 +175,11 @@ async fn a_registered_group_that_redis_does_not_have_stops_trimming_until_it_is_
     figures();
     let (world, relay) = World::trimming().await;
     let tally = world.registered_tally().await;
-    world.register("missing.group", 1_000).await;
+    world.register("missing.group", 0).await;
     world.add_many(4, 10).await;
     eventually(LIMIT, || world.applied()).await;
+    // It has read all there is.
+    world.register("missing.group", 40).await;
 
     eventually(LIMIT, || async {
         let answer = world.would().await;
@@ -210,10 +212,12 @@ async fn a_group_that_is_silent_holds_up_trimming_and_is_named_until_it_speaks_a
     figures();
     let (world, relay) = World::trimming().await;
     let tally = world.registered_tally().await;
-    world.register("slow.group", 12).await;
+    // A group that says it has read what was never published would stop the relay.
+    world.register("slow.group", 0).await;
     world.join("slow.group", 12).await;
     world.add_many(4, 10).await;
     eventually(LIMIT, || world.applied()).await;
+    world.register("slow.group", 12).await;
     world.begins_at(13).await;
     let silent = || async { figure("events_trim_blocked", &["group_silent"]) == Some(1.0) };
     world.rounds().await;
@@ -259,11 +263,12 @@ async fn a_group_that_nobody_registered_keeps_what_it_has_not_read_until_it_is_r
 async fn a_stream_that_redis_forgot_is_written_again_from_where_somebody_needs_it() {
     let (world, relay) = World::trimming().await;
     let tally = world.registered_tally().await;
-    world.register("slow.group", 20).await;
+    world.register("slow.group", 0).await;
     world.join("slow.group", 20).await;
     world.add_many(4, 10).await;
-    world.begins_at(21).await;
     eventually(LIMIT, || world.applied()).await;
+    world.register("slow.group", 20).await;
+    world.begins_at(21).await;
 
     world.redis.flushall().await.unwrap();
     eventually(LIMIT, || async {

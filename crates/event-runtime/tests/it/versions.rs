@@ -176,7 +176,8 @@ proptest! {
     fn a_document_of_any_version_decodes_as_the_next_version_it_means(
         by in -1_000_000_i64..1_000_000,
         times in -1_000_i64..1_000,
-        surplus in "[a-z]{1,8}",
+        // Of no field that there is.
+        surplus in "x_[a-z]{1,8}",
     ) {
         let first = decode("counter.increased.v1", json!({ "by": by, surplus: true })).unwrap();
         let as_second = decode("counter.increased.v2", json!({ "by": by, "times": 1 })).unwrap();
