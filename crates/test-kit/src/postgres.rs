@@ -96,7 +96,11 @@ impl TestDatabase {
     /// When the server does not answer.
     pub async fn schema(&self, name: &str) -> Result<String> {
         let admin = connect(&self.url(), 1).await?;
-        admin.execute_unprepared(&format!("CREATE SCHEMA IF NOT EXISTS \"{name}\"")).await?;
+        // Two that find no schema would both make it, and the index of names refuses the second; so they take turns.
+        let make = format!(
+            "BEGIN; SELECT pg_advisory_xact_lock(hashtext('test-kit:schema')); CREATE SCHEMA IF NOT EXISTS \"{name}\"; COMMIT"
+        );
+        admin.execute_unprepared(&make).await?;
         admin.close().await?;
         let mut url = Url::parse(&self.url())?;
         // Not `query_pairs_mut`: PostgreSQL's own programs do not read `+` as a space.

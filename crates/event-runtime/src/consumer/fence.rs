@@ -148,7 +148,8 @@ pub(super) async fn note_shared(
 }
 
 /// Moves the watermark over what is in the inbox without a hole, and empties the inbox up to there, unless somebody else is
-/// doing it. Returns where the watermark is.
+/// doing it. Also when the watermark stays: what is delivered again below it is written once more. Returns where the
+/// watermark is.
 pub(super) async fn compact_shared(
     connection: &impl ConnectionTrait,
     Subscription { group, key }: Subscription,
@@ -173,11 +174,12 @@ pub(super) async fn compact_shared(
              WHERE w.consumer_group = {group} AND w.service = {service} AND w.partition = {partition}
                AND reached.sequence IS NOT NULL
              RETURNING w.sequence
+         ), place_now AS (
+           SELECT coalesce(moved.sequence, place.sequence) AS sequence FROM place LEFT JOIN moved ON true
          ), emptied AS (
            DELETE FROM inbox WHERE consumer_group = {group} AND service = {service} AND partition = {partition}
-             AND sequence <= (SELECT sequence FROM moved))
-         SELECT coalesce(moved.sequence, place.sequence) AS sequence
-           FROM place LEFT JOIN moved ON true"
+             AND sequence <= (SELECT sequence FROM place_now))
+         SELECT sequence FROM place_now"
     ))
     .one(connection)
     .await?;

@@ -219,6 +219,28 @@ async fn a_shared_group_that_was_set_back_goes_on_from_there_at_once() {
     relay.stop().await;
 }
 
+/// The inbox is what a group that is set back goes by: it must not keep what the watermark knows.
+#[tokio::test]
+async fn events_delivered_again_after_they_took_effect_leave_nothing_in_the_inbox() {
+    let world = World::new(1).await;
+    let (relay, tally) = (world.relay(), world.tally_as(SHARED).await);
+    world.add_at_once(10, 20).await;
+    eventually(LIMIT, || once(&world)).await;
+    let key = stream_key(Service::Post, 0);
+    let () = world.redis.command(&["XGROUP", "SETID", &key, GROUP, "0"]).await.unwrap();
+    eventually(LIMIT, || async {
+        let delivered = "SELECT n_tup_ins FROM pg_stat_user_tables
+          WHERE schemaname = 'engagement' AND relname = 'inbox'";
+        let written = world.number(delivered).await?;
+        ensure!(written >= 400, "{written} numbers written into the inbox");
+        Ok(())
+    })
+    .await;
+    eventually(LIMIT, || once(&world)).await;
+    tally.stop().await;
+    relay.stop().await;
+}
+
 /// A failing event is parked alone: nothing waits behind it.
 #[tokio::test]
 async fn a_poisoned_event_of_a_shared_group_is_parked_alone() {
