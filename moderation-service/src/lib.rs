@@ -4,33 +4,53 @@ pub mod account;
 pub mod case;
 pub mod confirm;
 pub mod content;
+pub mod journal;
+pub mod published;
+pub mod reach;
+pub mod report;
 pub mod screening;
 pub mod settings;
+pub mod standing;
+pub mod statement;
 
 use std::{process::ExitCode, sync::Arc};
 
 use event_runtime::Streams;
 use service_kit::{Definition, Host, Parts, sql_migrations};
-use shared_schemas::{Service, moderation::CaseEvent};
+use shared_schemas::{Service, moderation::CaseEvent, standing::StandingEvent};
 
 use crate::{
     account::projection::AccountProjection,
-    case::{api::CaseApi, projection::CaseReadModel},
+    case::{api::CaseApi, decide::Decisions, projection::CaseReadModel, review::api::ReviewApi},
     confirm::reactor::Confirmation,
     content::{projection::ForgetActivity, reactor::ContentScreening},
+    journal::api::JournalApi,
+    published::projection::PublishedProjection,
+    reach::projection::ReachProjection,
+    report::{aggregate::ReportEvent, api::ReportApi, projection::ReportReadModel},
     settings::Config,
+    standing::{
+        api::StandingApi, due::DueSanctions, projection::StandingReadModel, reactor::Strikes,
+    },
+    statement::api::StatementApi,
 };
 
 /// Title and description of the document.
 const TITLE: &str = "PeerLink moderation";
-const DESCRIPTION: &str = "Cases about posts and comments whose analysis asks for a decision. For moderators and administrators.";
+const DESCRIPTION: &str = "Reports, cases about posts and comments, decisions with their reasons, appeals, and a public log.";
 
 /// What the service is.
 pub fn definition() -> Definition<Config> {
     Definition {
         service: Service::Moderation,
         port: 8003,
-        migrations: sql_migrations!["0001_moderation_case", "0002_screening"],
+        migrations: sql_migrations![
+            "0001_moderation_case",
+            "0002_screening",
+            "0003_report",
+            "0004_review",
+            "0005_standing",
+        ],
         build,
     }
 }
@@ -44,14 +64,39 @@ fn build(host: &Host<Config>) -> Parts {
     let cases = Streams::new(host.store.clone(), CaseReadModel);
     let screenings = Streams::without_read_model(host.store.clone());
     let analyser = Arc::clone(&host.config.analyser);
+    let decisions = Decisions {
+        cases: cases.clone(),
+        two_reviewers_from: host.config.two_reviewers_from.into(),
+    };
+    let reports = Streams::new(host.store.clone(), ReportReadModel);
+    let standings = Streams::new(host.store.clone(), StandingReadModel);
+    let due = DueSanctions { standings: standings.clone() };
+    let (tasks, shutdown) = (host.tasks.clone(), host.shutdown.clone());
+    let api = (
+        CaseApi { decisions: decisions.clone() },
+        ReviewApi { decisions: decisions.clone() },
+        ReportApi { reports, cases: cases.clone() },
+        StatementApi { decisions },
+        StandingApi { standings: standings.clone() },
+        JournalApi { store: host.store.clone() },
+    );
     Parts::new(host)
-        .api(CaseApi { cases: cases.clone() }, TITLE, DESCRIPTION)
+        .api(api, TITLE, DESCRIPTION)
         .sweep(ForgetActivity)
+        .on_start(move || async move {
+            tasks.spawn(due.run(shutdown));
+            Ok(())
+        })
         .runtime(|runtime| {
             runtime
                 .read_model::<CaseEvent>(CaseReadModel)
+                .read_model::<ReportEvent>(ReportReadModel)
+                .read_model::<StandingEvent>(StandingReadModel)
                 .projection(AccountProjection)
+                .projection(PublishedProjection)
+                .projection(ReachProjection)
                 .reactor(ContentScreening { analyser, screenings, cases: cases.clone() })
                 .reactor(Confirmation { cases })
+                .reactor(Strikes { standings })
         })
 }

@@ -82,6 +82,8 @@ ids! {
     PostId,
     /// Identifies the reaction of one person to one post; derived from the two.
     ReactionId,
+    /// Identifies a sanction of a person.
+    SanctionId,
     /// Identifies a signed-in session.
     SessionId,
     /// Identifies a key that signs access tokens; the `kid` of those tokens.

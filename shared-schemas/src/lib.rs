@@ -21,12 +21,13 @@ pub mod reaction;
 pub mod service;
 pub mod session;
 pub mod signing_key;
+pub mod standing;
 pub mod user;
 pub mod view;
 
 pub use event::{DecodeError, Event, RawEvent};
 pub use id::{
     CaseId, CommentId, ConnectionId, EventId, MintId, NotificationId, PostId, ReactionId,
-    SessionId, SigningKeyId, UserId, ViewId,
+    SanctionId, SessionId, SigningKeyId, UserId, ViewId,
 };
 pub use service::Service;

@@ -1,5 +1,6 @@
 //! What can happen to a moderation case. Recorded by moderation-service; post and interaction carry decisions out.
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -54,6 +55,34 @@ choices! {
         Dismiss = "DISMISS",
         /// Bring it back.
         Restore = "RESTORE",
+    }
+}
+
+choices! {
+    /// What an appeal came to.
+    AppealOutcome {
+        /// The decision stands.
+        Upheld = "UPHELD",
+        /// The decision was wrong and is taken back.
+        Overturned = "OVERTURNED",
+    }
+}
+
+choices! {
+    /// What everybody is told of content before they look at it.
+    ContentLabel {
+        /// Not for every eye.
+        Sensitive = "SENSITIVE",
+        /// Shows or describes violence.
+        Graphic = "GRAPHIC",
+        /// For adults.
+        Sexual = "SEXUAL",
+        /// Tells the end of a story.
+        Spoiler = "SPOILER",
+        /// Says what is not so.
+        Misleading = "MISLEADING",
+        /// Speaks of hurting oneself; clients show where to find help.
+        HelpOffered = "HELP_OFFERED",
     }
 }
 
@@ -113,8 +142,11 @@ pub enum CaseEvent {
         reasons: Vec<ModerationReason>,
         /// Name and hash of the analyser and its rules.
         analyser: String,
-        /// The whole explained analysis: scores, findings, spans.
+        /// The whole explained analysis: scores, findings, spans. `null` where reports opened the case before there was one.
         analysis: Value,
+        /// The near-copies it belongs to, if the analyser knows any: cases of one cluster can be decided together.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cluster_id: Option<String>,
     },
     /// The case was decided, or decided anew.
     #[serde(rename = "case.decided.v1")]
@@ -136,9 +168,113 @@ pub enum CaseEvent {
     /// The content's service shows it again.
     #[serde(rename = "case.restore_confirmed.v1")]
     RestoreConfirmed {},
+    /// One more person reported this version of the content. Says nothing of who.
+    #[serde(rename = "case.reported.v1")]
+    Reported {
+        /// What for.
+        category: ModerationReason,
+    },
+    /// What the content said when it was first reported; private to moderation-service. It outlives edits and deletion.
+    #[serde(rename = "case.evidence_kept.v1")]
+    EvidenceKept {
+        /// The whole text; of a post the title, a line feed and the body.
+        text: String,
+        /// SHA-256 of its UTF-8 form, in lower-case hexadecimal.
+        text_sha256: String,
+    },
+    /// A moderator looks at the case, or goes on looking; until then nobody else decides it.
+    #[serde(rename = "case.claimed.v1")]
+    Claimed {
+        /// Who.
+        moderator_id: UserId,
+        /// When the claim ends by itself.
+        until: DateTime<Utc>,
+    },
+    /// The moderator gave the case back.
+    #[serde(rename = "case.released.v1")]
+    Released {
+        /// Who had claimed it.
+        moderator_id: UserId,
+    },
+    /// A moderator wrote something down for colleagues; private to moderation-service.
+    #[serde(rename = "case.noted.v1")]
+    Noted {
+        /// Who.
+        moderator_id: UserId,
+        /// 1 to 2 000 Unicode scalar values, NFC.
+        note: String,
+    },
+    /// A moderator asks administrators to decide.
+    #[serde(rename = "case.escalated.v1")]
+    Escalated {
+        /// Who.
+        moderator_id: UserId,
+    },
+    /// A moderator has seen the case and leaves it open.
+    #[serde(rename = "case.acknowledged.v1")]
+    Acknowledged {
+        /// Who.
+        moderator_id: UserId,
+    },
+    /// A moderator would remove content that many have seen; a second one has to agree.
+    #[serde(rename = "case.removal_proposed.v1")]
+    RemovalProposed {
+        /// Who.
+        moderator_id: UserId,
+        /// Why, worst first.
+        reasons: Vec<ModerationReason>,
+    },
+    /// The content bears these labels from now on, whatever it bore before.
+    #[serde(rename = "case.labelled.v1")]
+    Labelled {
+        /// What bears them.
+        subject: Subject,
+        /// Who wrote it.
+        author_id: UserId,
+        /// All labels, without repeats; empty when they are taken off.
+        labels: Vec<ContentLabel>,
+    },
+    /// The author appealed against the removal.
+    #[serde(rename = "case.appealed.v1")]
+    Appealed {},
+    /// What the author says; private to moderation-service.
+    #[serde(rename = "case.appeal_written.v1")]
+    AppealWritten {
+        /// 1 to 2 000 Unicode scalar values, NFC.
+        text: String,
+    },
+    /// Another moderator than the decider has answered the appeal.
+    #[serde(rename = "case.appeal_resolved.v1")]
+    AppealResolved {
+        /// What the case is about.
+        subject: Subject,
+        /// Who appealed, and is told.
+        author_id: UserId,
+        /// What it came to.
+        outcome: AppealOutcome,
+        /// Who answered.
+        moderator_id: UserId,
+    },
+    /// What the author is answered; private to moderation-service.
+    #[serde(rename = "case.appeal_answered.v1")]
+    AppealAnswered {
+        /// 1 to 2 000 Unicode scalar values, NFC.
+        text: String,
+    },
 }
 
 impl Event for CaseEvent {
     const CATEGORY: &'static str = "case";
     const SERVICE: Service = Service::Moderation;
+
+    fn is_public(&self) -> bool {
+        // What people wrote to moderators, or moderators to people, must not be kept by everybody for ever.
+        !matches!(
+            self,
+            Self::EvidenceKept { .. }
+                | Self::Noted { .. }
+                | Self::AppealWritten { .. }
+                | Self::AppealAnswered { .. }
+        )
+    }
 }

@@ -13,6 +13,8 @@ choices! {
         Inactive = "INACTIVE",
         /// May read, not write.
         Muted = "MUTED",
+        /// May not sign in for a time.
+        Suspended = "SUSPENDED",
         /// May not sign in.
         Banned = "BANNED",
     }

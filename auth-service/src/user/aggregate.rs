@@ -43,7 +43,7 @@ pub enum UserError {
     /// It was verified before.
     #[error("the address is verified already")]
     AlreadyVerified,
-    /// Its owner has not proved to own the address, or it is banned.
+    /// Its owner has not proved to own the address, or it is suspended or banned.
     #[error("the account may not sign in")]
     MayNotSignIn,
 }
@@ -140,6 +140,17 @@ impl User {
         Ok(vec![UserEvent::Deleted {}])
     }
 
+    /// Records what moderation lets the account do from now on. Repeating what holds records nothing, and so does a restriction
+    /// of an account that is closed.
+    pub fn restrict(&self, status: AccountStatus) -> Vec<UserEvent> {
+        match self {
+            Self::Registered(user) if user.status != status => {
+                vec![UserEvent::StatusChanged { status }]
+            }
+            Self::Registered(_) | Self::Unknown | Self::Deleted => vec![],
+        }
+    }
+
     /// Records nothing, and refuses whoever may not sign in.
     ///
     /// # Errors
@@ -148,7 +159,9 @@ impl User {
     pub fn sign_in(&self) -> Result<Vec<UserEvent>, UserError> {
         match self.status() {
             AccountStatus::Active | AccountStatus::Muted => Ok(vec![]),
-            AccountStatus::Inactive | AccountStatus::Banned => Err(UserError::MayNotSignIn),
+            AccountStatus::Inactive | AccountStatus::Suspended | AccountStatus::Banned => {
+                Err(UserError::MayNotSignIn)
+            }
         }
     }
 
@@ -237,6 +250,20 @@ mod tests {
         history.push(UserEvent::StatusChanged { status: AccountStatus::Muted });
 
         assert_eq!(given(&history).sign_in(), Ok(vec![]));
+    }
+
+    #[test]
+    fn a_restriction_is_recorded_once_and_taken_back() {
+        let mut history = verified();
+        let suspended = given(&history).restrict(AccountStatus::Suspended);
+        history.extend(suspended);
+        assert_eq!(given(&history).restrict(AccountStatus::Suspended), vec![]);
+        assert_eq!(given(&history).sign_in(), Err(UserError::MayNotSignIn));
+
+        history.extend(given(&history).restrict(AccountStatus::Active));
+
+        assert_eq!(given(&history).sign_in(), Ok(vec![]));
+        assert_eq!(User::Unknown.restrict(AccountStatus::Banned), vec![]);
     }
 
     #[test]

@@ -261,7 +261,7 @@ impl Trust {
         let known = self.known.read().expect("no holder of this lock panics");
         let closed = matches!(
             known.statuses.get(&claims.sub),
-            Some(AccountStatus::Inactive | AccountStatus::Banned)
+            Some(AccountStatus::Inactive | AccountStatus::Suspended | AccountStatus::Banned)
         );
         if closed || known.revoked.contains_key(&claims.sid) {
             return Err(TokenError::Revoked);

@@ -1,10 +1,15 @@
 //! The rules of a case.
 
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
 use event_runtime::Aggregate;
 use serde_json::Value;
 use shared_schemas::{
     CaseId, UserId,
-    moderation::{CaseEvent, CaseState, Decider, Decision, ModerationReason, Subject},
+    moderation::{
+        CaseEvent, CaseState, ContentLabel, Decider, Decision, ModerationReason, Subject,
+    },
 };
 
 /// What a command needs to know about a case.
@@ -20,13 +25,42 @@ pub enum Case {
 /// A case that exists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Open {
-    subject: Subject,
-    author_id: UserId,
-    reasons: Vec<ModerationReason>,
-    state: CaseState,
+    pub(super) subject: Subject,
+    pub(super) author_id: UserId,
+    pub(super) reasons: Vec<ModerationReason>,
+    pub(super) state: CaseState,
+    /// Reports opened it, and no analyser has spoken since.
+    by_reports: bool,
+    /// What it said is on record.
+    pub(super) has_evidence: bool,
+    pub(super) claim: Option<Claim>,
+    pub(super) escalated: bool,
+    pub(super) acknowledged_by: BTreeSet<UserId>,
+    pub(super) proposed_by: Option<UserId>,
+    pub(super) labels: Vec<ContentLabel>,
+    /// The people behind the removal that stands; nobody if the policy decided.
+    pub(super) removed_by: BTreeSet<UserId>,
+    /// The appeal against the removal that stands, and whether it is answered.
+    pub(super) appeal: Option<Appeal>,
 }
 
-/// An analysis that asks for a decision.
+/// A moderator's claim on a case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claim {
+    pub(super) moderator_id: UserId,
+    pub(super) until: DateTime<Utc>,
+}
+
+/// How far an appeal has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Appeal {
+    /// Nobody has answered.
+    Pending,
+    /// It is answered.
+    Resolved,
+}
+
+/// An analysis, or a report, that asks for a decision.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Opening {
     /// What was analysed.
@@ -37,11 +71,16 @@ pub struct Opening {
     pub author_id: UserId,
     /// Why, worst first.
     pub reasons: Vec<ModerationReason>,
-    /// Name and hash of the analyser and its rules.
+    /// Name and hash of the analyser and its rules; [`REPORTS`] where none has spoken.
     pub analyser: String,
-    /// The whole analysis.
+    /// The whole analysis; null where there is none.
     pub analysis: Value,
+    /// The near-copies it belongs to, if any are known.
+    pub cluster_id: Option<String>,
 }
+
+/// The analyser of a case that reports opened before any analyser spoke.
+pub const REPORTS: &str = "reports";
 
 /// Whether people can see the content of a case, as far as its service has said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +114,27 @@ pub enum CaseError {
     /// The author deleted the content.
     #[error("its author has deleted the content; there is nothing to restore")]
     ContentGone,
+    /// Another moderator looks at it.
+    #[error("another moderator has claimed the case until {until}")]
+    Claimed {
+        /// When the claim ends by itself.
+        until: DateTime<Utc>,
+    },
+    /// A moderator asked administrators to decide.
+    #[error("the case is escalated; an administrator decides it")]
+    Escalated,
+    /// Nothing is removed, so there is nothing to appeal against; or somebody else's content is.
+    #[error("there is no decision against you in this case")]
+    NothingToAppeal,
+    /// A decision is appealed against once.
+    #[error("this decision was appealed against already")]
+    AppealedAlready,
+    /// Nobody waits for an answer.
+    #[error("no appeal waits for an answer")]
+    NoAppeal,
+    /// Whoever removed it does not judge the appeal.
+    #[error("whoever took the decision does not answer the appeal against it")]
+    OwnDecision,
 }
 
 /// The case about one version of some content: there is one at most.
@@ -96,32 +156,108 @@ impl Aggregate for Case {
     type Event = CaseEvent;
 
     fn evolve(self, event: &CaseEvent) -> Self {
-        let moved = |state| match self.clone() {
-            Self::Open(open) => Self::Open(Open { state, ..open }),
-            Self::New => Self::New,
-        };
+        match (self, event) {
+            (_, CaseEvent::Opened { subject, author_id, reasons, analyser, .. }) => {
+                Self::Open(Open {
+                    subject: *subject,
+                    author_id: *author_id,
+                    reasons: reasons.clone(),
+                    state: CaseState::Opened,
+                    by_reports: analyser == REPORTS,
+                    has_evidence: false,
+                    claim: None,
+                    escalated: false,
+                    acknowledged_by: BTreeSet::new(),
+                    proposed_by: None,
+                    labels: Vec::new(),
+                    removed_by: BTreeSet::new(),
+                    appeal: None,
+                })
+            }
+            (Self::New, _) => Self::New,
+            (Self::Open(mut open), event) => {
+                open.take(event);
+                Self::Open(open)
+            }
+        }
+    }
+}
+
+impl Open {
+    fn take(&mut self, event: &CaseEvent) {
         match event {
-            CaseEvent::Opened { subject, author_id, reasons, .. } => Self::Open(Open {
-                subject: *subject,
-                author_id: *author_id,
-                reasons: reasons.clone(),
-                state: CaseState::Opened,
-            }),
-            CaseEvent::Decided { decision, .. } => moved(state_after(*decision)),
-            CaseEvent::DeleteConfirmed {} => moved(CaseState::DeleteConfirmed),
-            CaseEvent::RestoreConfirmed {} => moved(CaseState::RestoreConfirmed),
+            CaseEvent::Decided { decision, decided_by, .. } => self.decided(*decision, decided_by),
+            CaseEvent::DeleteConfirmed {} => self.state = CaseState::DeleteConfirmed,
+            CaseEvent::RestoreConfirmed {} => self.state = CaseState::RestoreConfirmed,
+            CaseEvent::EvidenceKept { .. } => self.has_evidence = true,
+            CaseEvent::Claimed { moderator_id, until } => {
+                self.claim = Some(Claim { moderator_id: *moderator_id, until: *until });
+            }
+            CaseEvent::Released { .. } => self.claim = None,
+            CaseEvent::Escalated { .. } => {
+                self.escalated = true;
+                self.claim = None;
+            }
+            CaseEvent::Acknowledged { moderator_id } => {
+                self.acknowledged_by.insert(*moderator_id);
+            }
+            CaseEvent::RemovalProposed { moderator_id, .. } => {
+                self.proposed_by = Some(*moderator_id);
+                self.claim = None;
+            }
+            CaseEvent::Labelled { labels, .. } => self.labels.clone_from(labels),
+            CaseEvent::Appealed {} => self.appeal = Some(Appeal::Pending),
+            CaseEvent::AppealResolved { .. } => self.appeal = Some(Appeal::Resolved),
+            // Opened is taken before; the others are for people, and no decision depends on them.
+            CaseEvent::Opened { .. }
+            | CaseEvent::Reported { .. }
+            | CaseEvent::Noted { .. }
+            | CaseEvent::AppealWritten { .. }
+            | CaseEvent::AppealAnswered { .. } => (),
+        }
+    }
+
+    fn decided(&mut self, decision: Decision, decided_by: &Decider) {
+        self.state = state_after(decision);
+        self.claim = None;
+        self.escalated = false;
+        let proposed_by = self.proposed_by.take();
+        match decision {
+            Decision::Delete => {
+                let decider = match decided_by {
+                    Decider::Moderator { user_id } => Some(*user_id),
+                    Decider::Policy { .. } => None,
+                };
+                self.removed_by = decider.into_iter().chain(proposed_by).collect();
+                self.appeal = None;
+            }
+            Decision::Dismiss | Decision::Restore => (),
         }
     }
 }
 
 impl Case {
     /// Opens the case, once. With `removal`, the policy decides at once that the content goes; it says whether people can see
-    /// it now.
+    /// it now. A case that reports opened before the analyser spoke is decided then, too, unless a person was faster.
     pub fn open(&self, opening: Opening, removal: Option<Visibility>) -> Vec<CaseEvent> {
-        if *self != Self::New {
-            return vec![];
-        }
-        let Opening { subject, subject_version, author_id, reasons, analyser, analysis } = opening;
+        let is_known = match self {
+            Self::New => false,
+            Self::Open(Open { by_reports: true, state: CaseState::Opened, .. })
+                if removal.is_some() && opening.analyser != REPORTS =>
+            {
+                true
+            }
+            Self::Open(_) => return vec![],
+        };
+        let Opening {
+            subject,
+            subject_version,
+            author_id,
+            reasons,
+            analyser,
+            analysis,
+            cluster_id,
+        } = opening;
         let decided = CaseEvent::Decided {
             subject,
             author_id,
@@ -129,15 +265,19 @@ impl Case {
             reasons: reasons.clone(),
             decided_by: Decider::Policy { version: analyser.clone() },
         };
-        let opened =
-            CaseEvent::Opened { subject, subject_version, author_id, reasons, analyser, analysis };
-        match removal {
-            None => vec![opened],
-            Some(Visibility::Visible) => vec![opened, decided],
-            Some(Visibility::Hidden | Visibility::Gone) => {
-                vec![opened, decided, CaseEvent::DeleteConfirmed {}]
-            }
-        }
+        let opened = (!is_known).then_some(CaseEvent::Opened {
+            subject,
+            subject_version,
+            author_id,
+            reasons,
+            analyser,
+            analysis,
+            cluster_id,
+        });
+        let confirmed = matches!(removal, Some(Visibility::Hidden | Visibility::Gone))
+            .then_some(CaseEvent::DeleteConfirmed {});
+        let decided = removal.map(|_| decided);
+        [opened, decided, confirmed].into_iter().flatten().collect()
     }
 
     /// Decides the case, or decides it anew. Repeating the decision that stands records nothing. `reasons` are those of the
@@ -232,212 +372,5 @@ fn changes(
 }
 
 #[cfg(test)]
-mod tests {
-    use shared_schemas::PostId;
-    use uuid::Uuid;
-
-    use super::*;
-
-    const AUTHOR: UserId = UserId(Uuid::from_u128(1));
-    const SUBJECT: Subject = Subject::Post(PostId(Uuid::from_u128(2)));
-
-    fn opening() -> Opening {
-        Opening {
-            subject: SUBJECT,
-            subject_version: 1,
-            author_id: AUTHOR,
-            reasons: vec![ModerationReason::Spam],
-            analyser: "test".to_owned(),
-            analysis: Value::Null,
-        }
-    }
-
-    fn moderator() -> Decider {
-        Decider::Moderator { user_id: UserId(Uuid::from_u128(3)) }
-    }
-
-    /// A case with its history.
-    struct Given(Vec<CaseEvent>);
-
-    impl Given {
-        fn opened() -> Self {
-            Self(Case::New.open(opening(), None))
-        }
-
-        fn case(&self) -> Case {
-            self.0.iter().fold(Case::default(), Case::evolve)
-        }
-
-        fn state(&self) -> CaseState {
-            match self.case() {
-                Case::Open(open) => open.state,
-                Case::New => panic!("there is no case"),
-            }
-        }
-
-        /// After a decision while the content is visible.
-        fn decided(mut self, decision: Decision) -> Self {
-            self.0.extend(
-                self.case().decide(decision, None, moderator(), Visibility::Visible).unwrap(),
-            );
-            self
-        }
-
-        fn hidden(mut self) -> Self {
-            self.0.extend(self.case().confirm_delete());
-            self
-        }
-
-        fn restored(mut self) -> Self {
-            self.0.extend(self.case().confirm_restore());
-            self
-        }
-
-        fn refuses(&self, decision: Decision) -> CaseError {
-            self.case().decide(decision, None, moderator(), Visibility::Visible).unwrap_err()
-        }
-    }
-
-    #[test]
-    fn a_case_opens_once() {
-        assert_eq!(Given::opened().case().open(opening(), Some(Visibility::Visible)), vec![]);
-    }
-
-    #[test]
-    fn a_removal_is_decided_by_the_policy_when_the_case_opens() {
-        let given = Given(Case::New.open(opening(), Some(Visibility::Visible)));
-
-        assert_eq!(given.state(), CaseState::DeleteRequested);
-        assert!(matches!(
-            given.0.as_slice(),
-            [_, CaseEvent::Decided { decision: Decision::Delete, decided_by: Decider::Policy { version }, .. }]
-                if version == "test"
-        ));
-    }
-
-    #[test]
-    fn a_deletion_is_requested_confirmed_and_taken_back() {
-        let deleted = Given::opened().decided(Decision::Delete);
-        assert_eq!(deleted.state(), CaseState::DeleteRequested);
-        let deleted = deleted.hidden();
-        assert_eq!(deleted.state(), CaseState::DeleteConfirmed);
-        let hidden = deleted.case();
-        let events =
-            hidden.decide(Decision::Restore, None, moderator(), Visibility::Hidden).unwrap();
-
-        let restored = Given(deleted.0.into_iter().chain(events).collect());
-
-        assert_eq!(restored.state(), CaseState::RestoreRequested);
-        assert_eq!(restored.restored().state(), CaseState::RestoreConfirmed);
-    }
-
-    #[test]
-    fn a_dismissed_case_can_still_lead_to_a_deletion() {
-        let given = Given::opened().decided(Decision::Dismiss).decided(Decision::Delete);
-
-        assert_eq!(given.state(), CaseState::DeleteRequested);
-    }
-
-    #[test]
-    fn restored_content_can_be_deleted_again() {
-        let given = Given::opened()
-            .decided(Decision::Delete)
-            .decided(Decision::Restore)
-            .restored()
-            .decided(Decision::Delete)
-            .hidden();
-
-        assert_eq!(given.state(), CaseState::DeleteConfirmed);
-    }
-
-    #[test]
-    fn repeating_a_decision_records_nothing() {
-        let dismissed = Given::opened().decided(Decision::Dismiss);
-        let deleted = Given::opened().decided(Decision::Delete);
-        let (dismissals, deletions) = (dismissed.0.len(), deleted.0.len());
-
-        assert_eq!(dismissed.decided(Decision::Dismiss).0.len(), dismissals);
-        assert_eq!(deleted.decided(Decision::Delete).0.len(), deletions);
-    }
-
-    #[test]
-    fn decisions_that_do_not_follow_are_refused() {
-        let opened = Given::opened();
-        assert_eq!(opened.refuses(Decision::Restore), CaseError::NothingToRestore);
-        let deleted = opened.decided(Decision::Delete);
-        assert_eq!(deleted.refuses(Decision::Dismiss), CaseError::NothingToDismiss);
-        let restoring = deleted.decided(Decision::Restore);
-        assert_eq!(restoring.refuses(Decision::Delete), CaseError::RestorePending);
-        assert_eq!(Given(vec![]).refuses(Decision::Delete), CaseError::NotFound);
-    }
-
-    #[test]
-    fn a_confirmation_that_nobody_waits_for_is_ignored() {
-        assert_eq!(Given::opened().hidden().state(), CaseState::Opened);
-        let restoring = Given::opened().decided(Decision::Delete).decided(Decision::Restore);
-        assert_eq!(restoring.hidden().state(), CaseState::RestoreRequested);
-        assert_eq!(Given(vec![]).case().confirm_restore(), vec![]);
-    }
-
-    #[test]
-    fn deleting_what_is_hidden_already_is_confirmed_at_once() {
-        let case = Given::opened().case();
-
-        for visibility in [Visibility::Hidden, Visibility::Gone] {
-            let events = case.decide(Decision::Delete, None, moderator(), visibility).unwrap();
-
-            assert_eq!(events.last(), Some(&CaseEvent::DeleteConfirmed {}));
-        }
-    }
-
-    #[test]
-    fn restoring_what_another_case_has_restored_is_confirmed_at_once() {
-        let given = Given::opened().decided(Decision::Delete).hidden().decided(Decision::Restore);
-
-        assert_eq!(given.state(), CaseState::RestoreConfirmed);
-    }
-
-    #[test]
-    fn what_its_author_deleted_does_not_come_back() {
-        let case = Given::opened().decided(Decision::Delete).hidden().case();
-
-        assert_eq!(
-            case.decide(Decision::Restore, None, moderator(), Visibility::Gone),
-            Err(CaseError::ContentGone)
-        );
-    }
-
-    #[test]
-    fn a_restoration_that_cannot_come_any_more_can_be_given_up() {
-        let case = Given::opened().decided(Decision::Delete).decided(Decision::Restore).case();
-
-        let events = case.decide(Decision::Delete, None, moderator(), Visibility::Gone).unwrap();
-
-        assert_eq!(events.last(), Some(&CaseEvent::DeleteConfirmed {}));
-    }
-
-    #[test]
-    fn a_decider_may_have_other_reasons_than_the_analysis() {
-        let reasons = |given: Option<Vec<ModerationReason>>| {
-            let events = Given::opened().case().decide(
-                Decision::Delete,
-                given,
-                moderator(),
-                Visibility::Visible,
-            );
-            let CaseEvent::Decided { reasons, .. } = events.unwrap().remove(0) else {
-                panic!("a decision comes first")
-            };
-            reasons
-        };
-
-        assert_eq!(reasons(None), [ModerationReason::Spam]);
-        assert_eq!(reasons(Some(vec![ModerationReason::Threat])), [ModerationReason::Threat]);
-    }
-
-    #[test]
-    fn every_version_of_some_content_has_a_case_of_its_own() {
-        assert_eq!(case_id(&SUBJECT, 1), case_id(&SUBJECT, 1));
-        assert_ne!(case_id(&SUBJECT, 1), case_id(&SUBJECT, 2));
-    }
-}
+#[path = "aggregate_tests.rs"]
+mod tests;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use poem_openapi::{Enum, Object, types::Example};
-use service_kit::example;
+use service_kit::{Problem, example};
 use shared_schemas::{
     CaseId, UserId,
     choice::UnknownChoice,
@@ -12,7 +12,11 @@ use shared_schemas::{
 };
 use uuid::Uuid;
 
-use super::view::CaseRow;
+use super::{
+    api::clean_text,
+    review::body::{AppealView, ReviewView},
+    view::CaseRow,
+};
 use crate::screening::{Analysis, Finding, Verdict};
 
 /// A case.
@@ -42,6 +46,11 @@ pub struct CaseView {
     /// When it was last decided.
     #[oai(skip_serializing_if_is_none)]
     pub decided_at: Option<DateTime<Utc>>,
+    /// What moderators do with it.
+    pub review: ReviewView,
+    /// The author's appeal against the removal.
+    #[oai(skip_serializing_if_is_none)]
+    pub appeal: Option<AppealView>,
 }
 
 /// What a case is about.
@@ -64,6 +73,21 @@ pub enum SubjectKind {
     Post,
     /// A comment.
     Comment,
+}
+
+impl SubjectKind {
+    /// As columns spell it.
+    pub const fn as_column(self) -> &'static str {
+        match self {
+            Self::Post => super::view::POST,
+            Self::Comment => super::view::COMMENT,
+        }
+    }
+
+    /// What a column says.
+    pub fn of_column(kind: &str) -> Self {
+        if kind == super::view::POST { Self::Post } else { Self::Comment }
+    }
 }
 
 /// Who decided a case.
@@ -156,11 +180,30 @@ pub struct Decide {
     /// Why, worst first; the case's own reasons if absent.
     #[oai(validator(min_items = 1, max_items = 8, unique_items), skip_serializing_if_is_none)]
     pub reasons: Option<Vec<ModerationReason>>,
+    /// For colleagues, 1 to 2 000 characters; never published.
+    #[oai(validator(min_length = 1, max_length = 2000), skip_serializing_if_is_none)]
+    pub note: Option<String>,
 }
 
 impl Example for Decide {
     fn example() -> Self {
-        Self { decision: Decision::Delete, reasons: Some(vec![ModerationReason::Harassment]) }
+        Self {
+            decision: Decision::Delete,
+            reasons: Some(vec![ModerationReason::Harassment]),
+            note: None,
+        }
+    }
+}
+
+impl Decide {
+    /// With the note in its one form.
+    ///
+    /// # Errors
+    ///
+    /// 400 if the note is none.
+    pub fn cleaned(self) -> Result<Self, Problem> {
+        let note = self.note.map(|note| clean_text("note", &note, 2_000)).transpose()?;
+        Ok(Self { note, ..self })
     }
 }
 
@@ -203,6 +246,8 @@ impl Example for CaseView {
             },
             opened_at: example::moment(),
             decided_at: None,
+            review: ReviewView::example(),
+            appeal: None,
         }
     }
 }
@@ -211,24 +256,28 @@ impl TryFrom<CaseRow> for CaseView {
     type Error = UnreadableCase;
 
     fn try_from(row: CaseRow) -> Result<Self, UnreadableCase> {
-        let analysis: Analysis = serde_json::from_value(row.analysis)?;
+        let review = ReviewView::try_from(&row)?;
+        let appeal = AppealView::of(&row)?;
+        let analysis: Option<Analysis> = serde_json::from_value(row.analysis)?;
+        let reasons: Vec<ModerationReason> = serde_json::from_value(row.reasons)?;
         let decided_by: Option<Decider> = row.decided_by.map(serde_json::from_value).transpose()?;
-        let kind = if row.subject_kind == super::view::POST {
-            SubjectKind::Post
-        } else {
-            SubjectKind::Comment
-        };
+        let kind = SubjectKind::of_column(&row.subject_kind);
         Ok(Self {
             id: CaseId(row.id),
             subject: SubjectView { kind, id: row.subject_id, version: row.subject_version },
             author_id: UserId(row.author_id),
             state: row.state.parse()?,
-            reasons: serde_json::from_value(row.reasons)?,
+            reasons: reasons.clone(),
             decision: row.decision.map(|decision| decision.parse()).transpose()?,
             decided_by: decided_by.map(DeciderView::from),
-            analysis: AnalysisView::new(row.analyser, analysis),
+            analysis: match analysis {
+                Some(analysis) => AnalysisView::new(row.analyser, analysis),
+                None => AnalysisView::absent(row.analyser, reasons),
+            },
             opened_at: row.opened_at,
             decided_at: row.decided_at,
+            review,
+            appeal,
         })
     }
 }
@@ -247,6 +296,18 @@ impl From<Decider> for DeciderView {
 }
 
 impl AnalysisView {
+    /// Of a case that reports opened before any analyser spoke.
+    fn absent(analyser: String, reasons: Vec<ModerationReason>) -> Self {
+        Self {
+            analyser,
+            verdict: VerdictView::Hold,
+            reasons,
+            scores: BTreeMap::new(),
+            findings: Vec::new(),
+            language_unsupported: false,
+        }
+    }
+
     fn new(analyser: String, analysis: Analysis) -> Self {
         Self {
             analyser,

@@ -11,9 +11,15 @@
 //!                                DELETE                       ▼
 //!                                   └── RESTORE_CONFIRMED ◀──restored── RESTORE_REQUESTED
 //! ```
+//!
+//! A moderator claims a case before deciding it ([`review`]); the author appeals against a removal once ([`appeal`]).
 
 pub mod aggregate;
 pub mod api;
+pub mod appeal;
 pub mod body;
+pub mod decide;
+pub mod priority;
 pub mod projection;
+pub mod review;
 pub mod view;

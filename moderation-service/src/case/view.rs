@@ -6,10 +6,12 @@ use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, raw_sql};
 use serde_json::Value;
 use service_kit::{Cursor, Limit};
 use shared_schemas::{
-    CaseId,
+    CaseId, CommentId, PostId,
     moderation::{CaseState, Subject},
 };
 use uuid::Uuid;
+
+use super::priority::NO_REACH;
 
 /// A case as it is stored.
 #[derive(Clone, Debug, FromQueryResult)]
@@ -40,6 +42,42 @@ pub struct CaseRow {
     pub opened_at: DateTime<Utc>,
     /// When it was last decided.
     pub decided_at: Option<DateTime<Utc>>,
+    /// The near-copies it belongs to.
+    pub cluster_id: Option<String>,
+    /// How many people reported it.
+    pub reports: i64,
+    /// An array of the categories of reports.
+    pub reported_for: Value,
+    /// Who claimed it last.
+    pub claimed_by: Option<Uuid>,
+    /// Until when.
+    pub claimed_until: Option<DateTime<Utc>>,
+    /// Whether administrators decide it.
+    pub escalated: bool,
+    /// An array of moderators who have seen it.
+    pub acknowledged_by: Value,
+    /// An array of labels.
+    pub labels: Value,
+    /// Who would remove it and waits for a second one.
+    pub proposed_by: Option<Uuid>,
+    /// When the removal that stands, or stood last, was decided.
+    pub removed_at: Option<DateTime<Utc>>,
+    /// Who decided that.
+    pub removed_by: Option<Value>,
+    /// PENDING, UPHELD or OVERTURNED.
+    pub appeal: Option<String>,
+    /// What the author says.
+    pub appeal_text: Option<String>,
+    /// What the author was answered.
+    pub appeal_answer: Option<String>,
+    /// When the author appealed.
+    pub appealed_at: Option<DateTime<Utc>>,
+    /// When the author was answered.
+    pub appeal_resolved_at: Option<DateTime<Utc>>,
+    /// How many people the content has reached.
+    pub reach: i64,
+    /// Where it stands in the queue.
+    pub priority: i64,
     /// Its version.
     pub version: i64,
 }
@@ -48,6 +86,17 @@ pub struct CaseRow {
 pub const POST: &str = "POST";
 /// The kind of subject that is a comment.
 pub const COMMENT: &str = "COMMENT";
+
+/// The moment of a cursor. Anybody can make a cursor, so it is kept within what PostgreSQL can hold: 1970 to 2999.
+pub fn moment(microseconds: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(microseconds.clamp(0, 32_503_680_000_000_000))
+        .unwrap_or_default()
+}
+
+/// The subject that columns hold.
+pub fn subject(kind: &str, id: Uuid) -> Subject {
+    if kind == POST { Subject::Post(PostId(id)) } else { Subject::Comment(CommentId(id)) }
+}
 
 /// The kind and id of a subject, as columns hold them.
 pub fn columns(subject: Subject) -> (&'static str, Uuid) {
@@ -58,6 +107,11 @@ pub fn columns(subject: Subject) -> (&'static str, Uuid) {
 }
 
 impl CaseRow {
+    /// What it is about.
+    pub fn subject(&self) -> Subject {
+        subject(&self.subject_kind, self.subject_id)
+    }
+
     /// The version for an `ETag`.
     pub fn version(&self) -> Version {
         Version(self.version)
@@ -75,9 +129,16 @@ impl CaseRow {
 ///
 /// [`DbErr`] if the database fails.
 pub async fn find(connection: &impl ConnectionTrait, id: CaseId) -> Result<Option<CaseRow>, DbErr> {
-    CaseRow::find_by_statement(raw_sql!(Postgres, "SELECT * FROM moderation_case WHERE id = {id}"))
-        .one(connection)
-        .await
+    CaseRow::find_by_statement(raw_sql!(
+        Postgres,
+        "SELECT c.*, coalesce(r.reach, 0) AS reach, c.urgency * coalesce(r.factor, {NO_REACH}) AS priority
+           FROM moderation_case c
+             LEFT JOIN published_text t ON t.subject_id = c.subject_id
+             LEFT JOIN post_reach r ON r.post_id = coalesce(t.post_id, c.subject_id)
+           WHERE c.id = {id}"
+    ))
+    .one(connection)
+    .await
 }
 
 /// Cases, newest first; in one state or in any.
@@ -92,15 +153,15 @@ pub async fn list(
     limit: Limit,
 ) -> Result<Vec<CaseRow>, DbErr> {
     let (state, fetch) = (state.map(CaseState::as_str), limit.fetch());
-    let (before, before_id) = after;
-    // The latest moment that PostgreSQL keeps is earlier than that of chrono.
-    let latest = DateTime::from_timestamp(32_503_680_000, 0).unwrap_or(DateTime::<Utc>::MAX_UTC);
-    let before = DateTime::from_timestamp_micros(before.max(0)).unwrap_or(latest).min(latest);
+    let (before, before_id) = (moment(after.0), after.1);
     CaseRow::find_by_statement(raw_sql!(
         Postgres,
-        "SELECT * FROM moderation_case
-           WHERE ({state}::text IS NULL OR state = {state}) AND (opened_at, id) < ({before}, {before_id})
-           ORDER BY opened_at DESC, id DESC LIMIT {fetch}"
+        "SELECT c.*, coalesce(r.reach, 0) AS reach, c.urgency * coalesce(r.factor, {NO_REACH}) AS priority
+           FROM moderation_case c
+             LEFT JOIN published_text t ON t.subject_id = c.subject_id
+             LEFT JOIN post_reach r ON r.post_id = coalesce(t.post_id, c.subject_id)
+           WHERE ({state}::text IS NULL OR c.state = {state}) AND (c.opened_at, c.id) < ({before}, {before_id})
+           ORDER BY c.opened_at DESC, c.id DESC LIMIT {fetch}"
     ))
     .all(connection)
     .await

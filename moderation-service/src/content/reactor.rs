@@ -138,6 +138,7 @@ impl ContentScreening {
             reasons: analysis.reasons.clone(),
             analyser: analyser.to_string(),
             analysis: to_json(&analysis)?,
+            cluster_id: None,
         };
         let id = case_id(&subject, subject_version);
         self.cases

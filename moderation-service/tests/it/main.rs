@@ -2,9 +2,14 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
+mod appeal;
 mod behaviour;
 mod decision;
 mod delivery;
+mod journal;
 mod queue;
+mod report;
+mod review;
 mod screening;
+mod standing;
 mod support;

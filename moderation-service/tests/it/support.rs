@@ -47,16 +47,30 @@ pub(crate) struct Person {
     token: String,
 }
 
+impl Person {
+    /// Somebody with an id that a test has chosen.
+    pub(crate) fn of(world: &World, id: UserId, roles: &[Role]) -> Self {
+        Self { id, token: world.issuer.token(id, roles) }
+    }
+}
+
 impl World {
     pub(crate) async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// A world whose service has settings of its own.
+    pub(crate) async fn start_with(settings: &[(&'static str, &str)]) -> Self {
         let database = TestDatabase::create().await.unwrap();
         let redis = TestRedis::start().await.unwrap();
         let issuer = TestIssuer::publish(&redis.url(), 2).await.unwrap();
-        let env = Env::from_pairs([
+        let mut env = vec![
             ("LISTEN_ADDR", "127.0.0.1:0".to_owned()),
             ("DATABASE_URL", database.schema("moderation").await.unwrap()),
             ("REDIS_URL", redis.url()),
-        ]);
+        ];
+        env.extend(settings.iter().map(|(name, value)| (*name, (*value).to_owned())));
+        let env = Env::from_pairs(env);
         let definition = moderation_service::definition();
         let running = service_kit::service::start(&definition, env, Clock::System).await.unwrap();
         let publisher = Publisher::connect(&redis.url(), 2).await.unwrap();
@@ -117,6 +131,30 @@ impl World {
         let id = PostId(Uuid::from_u128(number));
         self.publisher.publish(id, 1, &published(body)).await.unwrap();
         id
+    }
+
+    /// Publishes a post of somebody, now.
+    pub(crate) async fn post_of(&self, author_id: UserId, number: u128, body: &str) -> PostId {
+        let id = PostId(Uuid::from_u128(number));
+        let event = PostEvent::Published {
+            author_id,
+            title: "A title".to_owned(),
+            body: body.to_owned(),
+            category: Category::Books,
+        };
+        self.publisher.publish(id, 1, &event).await.unwrap();
+        id
+    }
+
+    /// Sends a body and reads the answer.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        person: &Person,
+        path: &str,
+        body: Value,
+    ) -> (u16, Value) {
+        answer(self.request(method, person, path).json(&body).send().await.unwrap()).await
     }
 
     /// Publishes a post of the author at a moment.

@@ -4,8 +4,8 @@ use serde_json::json;
 use shared_schemas::{
     DecodeError, Event, RawEvent, Service, comment::CommentEvent, connection::ConnectionEvent,
     mint::MintEvent, moderation::CaseEvent, notification::NotificationEvent, post::PostEvent,
-    reaction::ReactionEvent, session::SessionEvent, signing_key::SigningKeyEvent, user::UserEvent,
-    view::ViewEvent,
+    reaction::ReactionEvent, session::SessionEvent, signing_key::SigningKeyEvent,
+    standing::StandingEvent, user::UserEvent, view::ViewEvent,
 };
 
 /// One event enum.
@@ -33,6 +33,7 @@ pub(crate) fn all() -> Vec<Category> {
         of::<ReactionEvent>(),
         of::<ViewEvent>(),
         of::<CaseEvent>(),
+        of::<StandingEvent>(),
         of::<NotificationEvent>(),
         of::<MintEvent>(),
     ]

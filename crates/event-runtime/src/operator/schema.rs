@@ -6,8 +6,8 @@ use serde_json::Value;
 use shared_schemas::{
     DecodeError, Event, RawEvent, comment::CommentEvent, connection::ConnectionEvent,
     mint::MintEvent, moderation::CaseEvent, notification::NotificationEvent, post::PostEvent,
-    reaction::ReactionEvent, session::SessionEvent, signing_key::SigningKeyEvent, user::UserEvent,
-    view::ViewEvent,
+    reaction::ReactionEvent, session::SessionEvent, signing_key::SigningKeyEvent,
+    standing::StandingEvent, user::UserEvent, view::ViewEvent,
 };
 
 use super::{CommandError, Site, gaps::Finding};
@@ -131,8 +131,9 @@ fn decode(aggregate_type: &str, raw: RawEvent) -> Read {
             Err(error) => Read::Unreadable(error),
         }
     }
-    let readers: [(&str, Reader); 11] = [
+    let readers: [(&str, Reader); 12] = [
         (CaseEvent::CATEGORY, as_event::<CaseEvent>),
+        (StandingEvent::CATEGORY, as_event::<StandingEvent>),
         (CommentEvent::CATEGORY, as_event::<CommentEvent>),
         (ConnectionEvent::CATEGORY, as_event::<ConnectionEvent>),
         (MintEvent::CATEGORY, as_event::<MintEvent>),

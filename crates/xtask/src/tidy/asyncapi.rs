@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 use shared_schemas::{
     Event, RawEvent, Service, comment::CommentEvent, connection::ConnectionEvent, mint::MintEvent,
     moderation::CaseEvent, notification::NotificationEvent, post::PostEvent,
-    reaction::ReactionEvent, session::SessionEvent, signing_key::SigningKeyEvent, user::UserEvent,
-    view::ViewEvent,
+    reaction::ReactionEvent, session::SessionEvent, signing_key::SigningKeyEvent,
+    standing::StandingEvent, user::UserEvent, view::ViewEvent,
 };
 
 use super::{Violation, catalogue, tree::Tree};
@@ -56,6 +56,7 @@ fn document(tree: &Tree) -> Value {
     document.add::<ReactionEvent>();
     document.add::<ViewEvent>();
     document.add::<CaseEvent>();
+    document.add::<StandingEvent>();
     document.add::<NotificationEvent>();
     document.add::<MintEvent>();
 

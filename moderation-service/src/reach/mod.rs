@@ -1,0 +1,4 @@
+//! How many people posts have reached.
+
+pub mod projection;
+pub mod view;

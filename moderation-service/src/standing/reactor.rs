@@ -1,0 +1,80 @@
+//! Removals become strikes.
+
+use std::convert::Infallible;
+
+use async_trait::async_trait;
+use event_runtime::{ApplyError, Expected, Reactor, RecordedEvent, Streams, UnitOfWork};
+use shared_schemas::{
+    CaseId, Service, UserId,
+    moderation::{AppealOutcome, CaseEvent, Decision, ModerationReason},
+};
+
+use super::aggregate::Standing;
+use crate::case::view;
+
+/// Adds a strike when a removal was carried out, and takes it back when the removal is. Whoever speaks of hurting themselves
+/// needs help and gets no strike.
+pub struct Strikes {
+    /// The people.
+    pub standings: Streams<Standing>,
+}
+
+#[async_trait]
+impl Reactor for Strikes {
+    fn group(&self) -> &'static str {
+        "moderation.strike"
+    }
+
+    fn reads(&self) -> &'static [Service] {
+        &[Service::Moderation]
+    }
+
+    async fn react(&self, work: &UnitOfWork, event: &RecordedEvent) -> Result<(), ApplyError> {
+        let Some(case) = event.open::<CaseEvent>()? else { return Ok(()) };
+        let (case_id, metadata) = (CaseId(case.aggregate_id), case.consequence());
+        let withdrawn_from = match &case.event {
+            CaseEvent::Decided { decision: Decision::Restore, author_id, .. }
+            | CaseEvent::AppealResolved { outcome: AppealOutcome::Overturned, author_id, .. } => {
+                Some(*author_id)
+            }
+            CaseEvent::DeleteConfirmed {} => None,
+            CaseEvent::Opened { .. }
+            | CaseEvent::Decided { .. }
+            | CaseEvent::RestoreConfirmed {}
+            | CaseEvent::Reported { .. }
+            | CaseEvent::EvidenceKept { .. }
+            | CaseEvent::Claimed { .. }
+            | CaseEvent::Released { .. }
+            | CaseEvent::Noted { .. }
+            | CaseEvent::Escalated { .. }
+            | CaseEvent::Acknowledged { .. }
+            | CaseEvent::RemovalProposed { .. }
+            | CaseEvent::Labelled { .. }
+            | CaseEvent::Appealed {}
+            | CaseEvent::AppealWritten { .. }
+            | CaseEvent::AppealResolved { .. }
+            | CaseEvent::AppealAnswered { .. } => return Ok(()),
+        };
+        if let Some(author_id) = withdrawn_from {
+            self.standings
+                .execute_in(work, author_id, Expected::Any, &metadata, |standing| {
+                    Ok::<_, Infallible>(standing.withdraw(case_id))
+                })
+                .await?;
+            return Ok(());
+        }
+        // The row moves with the events, so it knows the case at least as far as this event does.
+        let Some(row) = view::find(work.txn(), case_id).await? else { return Ok(()) };
+        let reasons: Vec<ModerationReason> = serde_json::from_value(row.reasons)
+            .map_err(|error| ApplyError::reject("undecodable", error))?;
+        if reasons.iter().all(|reason| *reason == ModerationReason::SelfHarm) {
+            return Ok(());
+        }
+        self.standings
+            .execute_in(work, UserId(row.author_id), Expected::Any, &metadata, |standing| {
+                Ok::<_, Infallible>(standing.strike(case_id, case.occurred_at))
+            })
+            .await?;
+        Ok(())
+    }
+}
