@@ -1,6 +1,7 @@
 //! The auth service: accounts, sessions, connections, and the keys that sign access tokens.
 //!
-//! No other service ever asks it anything: what they must know of accounts and sessions, they hear as events.
+//! No other service ever asks it anything: what they must know of accounts and sessions, they hear as events. It hears one
+//! thing from moderation-service: what people may do.
 
 pub mod accounts;
 pub mod config;
@@ -38,7 +39,7 @@ use crate::{
         sweep::{ForgetFailures, ForgetOldSessions},
     },
     signing_key::{api::SigningKeyApi, projection::SigningKeyReadModel},
-    user::{api::UserApi, projection::AccountReadModel},
+    user::{api::UserApi, projection::AccountReadModel, restrict::Restriction},
 };
 
 /// Title and description of the document.
@@ -115,6 +116,7 @@ fn build(host: &Host<Config>) -> Parts {
                 .read_model::<SessionEvent>(SessionReadModel)
                 .read_model::<ConnectionEvent>(ConnectionReadModel)
                 .read_model::<SigningKeyEvent>(SigningKeyReadModel)
+                .reactor(Restriction { accounts: accounts.clone() })
                 .worker(Register { accounts: accounts.clone() })
                 .worker(RequestReset { accounts })
                 .worker(send_mail)

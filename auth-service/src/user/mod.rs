@@ -7,4 +7,5 @@ pub mod aggregate;
 pub mod api;
 pub mod delete;
 pub mod projection;
+pub mod restrict;
 pub mod view;

@@ -12,6 +12,7 @@ mod people;
 mod privacy;
 mod refresh;
 mod replicas;
+mod restrictions;
 mod sign_up;
 mod stage;
 mod throttle;

@@ -1,0 +1,50 @@
+//! Puts into force what moderation decides about people.
+
+use async_trait::async_trait;
+use event_runtime::{ApplyError, Expected, Reactor, RecordedEvent, UnitOfWork};
+use shared_schemas::{
+    Service, UserId, session::RevocationReason, standing::StandingEvent, user::AccountStatus,
+};
+
+use super::aggregate::UserError;
+use crate::accounts::Accounts;
+
+/// Records the restriction on the account, from which every service learns it. Whoever may not sign in any more loses all
+/// sessions in the same transaction.
+pub struct Restriction {
+    /// The accounts.
+    pub accounts: Accounts,
+}
+
+#[async_trait]
+impl Reactor for Restriction {
+    fn group(&self) -> &'static str {
+        "auth.restriction"
+    }
+
+    fn reads(&self) -> &'static [Service] {
+        &[Service::Moderation]
+    }
+
+    async fn react(&self, work: &UnitOfWork, event: &RecordedEvent) -> Result<(), ApplyError> {
+        let Some(standing) = event.open::<StandingEvent>()? else { return Ok(()) };
+        let StandingEvent::Restricted { status, .. } = standing.event else { return Ok(()) };
+        let (user_id, metadata) = (UserId(standing.aggregate_id), standing.consequence());
+        self.accounts
+            .users
+            .execute_in(work, user_id, Expected::Any, &metadata, |user| {
+                Ok::<_, UserError>(user.restrict(status))
+            })
+            .await?;
+        match status {
+            AccountStatus::Suspended | AccountStatus::Banned => {
+                let reason = RevocationReason::AccountClosed;
+                self.accounts
+                    .revoke_all(work, user_id, None, reason, &metadata)
+                    .await
+                    .map_err(|error| ApplyError::Retry(Box::new(error)))
+            }
+            AccountStatus::Active | AccountStatus::Inactive | AccountStatus::Muted => Ok(()),
+        }
+    }
+}
