@@ -1,6 +1,7 @@
 //! engagement-service: what people did, how lively they are, and what they are told.
 
 pub mod activity;
+pub mod case;
 pub mod notification;
 
 use std::process::ExitCode;
@@ -11,6 +12,7 @@ use shared_schemas::Service;
 
 use crate::{
     activity::{api::ActivityApi, projection::ActivityProjection},
+    case::projection::CaseReasons,
     notification::{
         aggregate::Notification, api::NotificationApi, projection::NotificationReadModel,
         reactor::Notify,
@@ -27,7 +29,7 @@ pub fn definition() -> Definition<()> {
     Definition {
         service: Service::Engagement,
         port: 8004,
-        migrations: sql_migrations!["0001_activity", "0002_notification"],
+        migrations: sql_migrations!["0001_activity", "0002_notification", "0003_case_reason"],
         build,
     }
 }
@@ -44,6 +46,7 @@ fn build(host: &Host<()>) -> Parts {
     Parts::new(host).api((activity, notification), TITLE, DESCRIPTION).runtime(|runtime| {
         runtime
             .projection(ActivityProjection)
+            .projection(CaseReasons)
             .read_model(NotificationReadModel)
             .reactor(Notify::new(notifications))
     })

@@ -16,12 +16,20 @@ pub mod statement;
 use std::{process::ExitCode, sync::Arc};
 
 use event_runtime::Streams;
-use service_kit::{Definition, Host, Parts, sql_migrations};
+use service_kit::{Definition, Host, Parts, events::live::Live, sql_migrations};
 use shared_schemas::{Service, moderation::CaseEvent, standing::StandingEvent};
 
 use crate::{
     account::projection::AccountProjection,
-    case::{api::CaseApi, decide::Decisions, projection::CaseReadModel, review::api::ReviewApi},
+    case::{
+        api::CaseApi,
+        decide::Decisions,
+        projection::CaseReadModel,
+        review::{
+            api::ReviewApi,
+            live::{LiveApi, STREAMS},
+        },
+    },
     confirm::reactor::Confirmation,
     content::{projection::ForgetActivity, reactor::ContentScreening},
     journal::api::JournalApi,
@@ -76,6 +84,7 @@ fn build(host: &Host<Config>) -> Parts {
         CaseApi { decisions: decisions.clone() },
         ReviewApi { decisions: decisions.clone() },
         ReportApi { reports, cases: cases.clone() },
+        LiveApi { live: Live::new(host, STREAMS) },
         StatementApi { decisions },
         StandingApi { standings: standings.clone() },
         JournalApi { store: host.store.clone() },

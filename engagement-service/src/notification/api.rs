@@ -69,7 +69,7 @@ pub struct ShownNotification {
 
 impl From<Listed> for ShownNotification {
     fn from(listed: Listed) -> Self {
-        let message = message(listed.kind, &listed.about, listed.detail.as_deref());
+        let message = message(&listed);
         let shared_schemas::notification::About { user_id, post_id, comment_id, case_id } =
             listed.about;
         Self {
@@ -96,6 +96,7 @@ impl Example for ShownNotification {
                 ..shared_schemas::notification::About::default()
             },
             detail: None,
+            why: None,
             created_at: example::moment(),
             viewed_at: None,
         })

@@ -1,13 +1,14 @@
 //! Who is told what because of an event: pure functions.
 
 use shared_schemas::{
-    CommentId, PostId, UserId,
+    CaseId, CommentId, PostId, UserId,
     comment::CommentEvent,
     connection::ConnectionEvent,
-    moderation::Decision,
+    moderation::{CaseEvent, Decision, Subject},
     notification::{About, NotificationKind},
     post::PostEvent,
     reaction::ReactionEvent,
+    standing::StandingEvent,
 };
 
 /// One thing to tell one person.
@@ -116,6 +117,34 @@ pub(super) fn of_connection(event: &ConnectionEvent) -> Vec<Notice> {
         }
         ConnectionEvent::Established { .. } | ConnectionEvent::Ended { .. } => Vec::new(),
     }
+}
+
+/// What an event about a case tells the author beyond what becomes of the content.
+pub(super) fn of_case(id: CaseId, event: &CaseEvent) -> Vec<Notice> {
+    let CaseEvent::AppealResolved { subject, author_id, outcome, .. } = event else {
+        return Vec::new();
+    };
+    let about = match subject {
+        Subject::Post(post_id) => About { post_id: Some(*post_id), ..About::default() },
+        Subject::Comment(comment_id) => About { comment_id: Some(*comment_id), ..About::default() },
+    };
+    vec![Notice {
+        recipient_id: *author_id,
+        kind: NotificationKind::SystemMessage,
+        about: About { case_id: Some(id), ..about },
+        detail: Some(outcome.as_str()),
+    }]
+}
+
+/// What a person is told of a sanction that begins or ends.
+pub(super) fn of_standing(id: UserId, event: &StandingEvent) -> Vec<Notice> {
+    let StandingEvent::Restricted { status, .. } = event else { return Vec::new() };
+    vec![Notice {
+        recipient_id: id,
+        kind: NotificationKind::SystemMessage,
+        about: About::default(),
+        detail: Some(status.as_str()),
+    }]
 }
 
 fn outcome(author_id: UserId, about: About, decision: Decision) -> Notice {

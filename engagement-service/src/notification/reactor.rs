@@ -5,8 +5,9 @@ use std::convert::Infallible;
 use async_trait::async_trait;
 use event_runtime::{ApplyError, Expected, Reactor, Recorded, RecordedEvent, Streams, UnitOfWork};
 use shared_schemas::{
-    CommentId, Event, EventId, NotificationId, PostId, Service, UserId, comment::CommentEvent,
-    connection::ConnectionEvent, post::PostEvent, reaction::ReactionEvent,
+    CaseId, CommentId, Event, EventId, NotificationId, PostId, Service, UserId,
+    comment::CommentEvent, connection::ConnectionEvent, moderation::CaseEvent, post::PostEvent,
+    reaction::ReactionEvent, standing::StandingEvent,
 };
 
 use super::{
@@ -55,7 +56,7 @@ impl Reactor for Notify {
     }
 
     fn reads(&self) -> &'static [Service] {
-        &[Service::Auth, Service::Post, Service::Interaction]
+        &[Service::Auth, Service::Post, Service::Interaction, Service::Moderation]
     }
 
     async fn react(&self, work: &UnitOfWork, event: &RecordedEvent) -> Result<(), ApplyError> {
@@ -69,6 +70,12 @@ impl Reactor for Notify {
             self.tell(work, &reaction, notice::of_reaction(&reaction.event)).await
         } else if let Some(connection) = event.open::<ConnectionEvent>()? {
             self.tell(work, &connection, notice::of_connection(&connection.event)).await
+        } else if let Some(case) = event.open::<CaseEvent>()? {
+            let notices = notice::of_case(CaseId(case.aggregate_id), &case.event);
+            self.tell(work, &case, notices).await
+        } else if let Some(standing) = event.open::<StandingEvent>()? {
+            let notices = notice::of_standing(UserId(standing.aggregate_id), &standing.event);
+            self.tell(work, &standing, notices).await
         } else {
             Ok(())
         }

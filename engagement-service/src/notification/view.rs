@@ -2,8 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use sea_orm::{DatabaseConnection, DbErr, FromQueryResult, raw_sql};
+use serde_json::Value;
 use shared_schemas::{
     CaseId, CommentId, NotificationId, PostId, UserId,
+    moderation::ModerationReason,
     notification::{About, NotificationKind, NotificationState},
 };
 use uuid::Uuid;
@@ -24,10 +26,21 @@ pub struct Listed {
     pub about: About,
     /// The spelling of an outcome.
     pub detail: Option<String>,
+    /// Why moderation decided it, if it did.
+    pub why: Option<Why>,
     /// When it was generated.
     pub created_at: DateTime<Utc>,
     /// When the person saw it.
     pub viewed_at: Option<DateTime<Utc>>,
+}
+
+/// Why moderation decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Why {
+    /// Worst first.
+    pub reasons: Vec<ModerationReason>,
+    /// Whether the policy decided, without a person.
+    pub automated: bool,
 }
 
 #[derive(FromQueryResult)]
@@ -40,6 +53,8 @@ struct Row {
     comment_id: Option<CommentId>,
     case_id: Option<CaseId>,
     detail: Option<String>,
+    reasons: Option<Value>,
+    automated: Option<bool>,
     created_at: DateTime<Utc>,
     viewed_at: Option<DateTime<Utc>>,
 }
@@ -55,11 +70,16 @@ impl From<Row> for Listed {
             comment_id,
             case_id,
             detail,
+            reasons,
+            automated,
             created_at,
             viewed_at,
         } = row;
+        // A reason from the future is left out: what remains is still true.
+        let reasons = reasons.and_then(|reasons| serde_json::from_value(reasons).ok());
+        let why = reasons.zip(automated).map(|(reasons, automated)| Why { reasons, automated });
         let about = About { user_id, post_id, comment_id, case_id };
-        Self { id, kind, state, about, detail, created_at, viewed_at }
+        Self { id, kind, state, about, detail, why, created_at, viewed_at }
     }
 }
 
@@ -80,8 +100,8 @@ pub async fn list(
     let before = DateTime::from_timestamp_micros(micros.clamp(0, END_OF_TIME)).unwrap_or_default();
     let rows = Row::find_by_statement(raw_sql!(
         Postgres,
-        "SELECT id, kind, state, user_id, post_id, comment_id, case_id, detail, created_at, viewed_at
-           FROM notification
+        "SELECT id, kind, state, user_id, post_id, comment_id, n.case_id, detail, reasons, automated, created_at, viewed_at
+           FROM notification n LEFT JOIN case_reason r ON r.case_id = n.case_id
            WHERE recipient_id = {recipient_id} AND (created_at, id) < ({before}, {id})
              AND ({state}::text IS NULL OR state = {state})
            ORDER BY created_at DESC, id DESC LIMIT {limit}"

@@ -9,7 +9,7 @@ use shared_schemas::{
 
 use crate::case::priority;
 
-/// Counts what people did with posts. In any order: counts are sums.
+/// Counts what people did with posts. Commutative: counts are sums.
 pub struct ReachProjection;
 
 /// What one event adds.

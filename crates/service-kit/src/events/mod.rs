@@ -3,6 +3,7 @@
 //! The store is read, never Redis: what is shown is what was published, whatever happens to relays and streams.
 
 mod form;
+pub mod live;
 mod query;
 mod stream;
 mod view;

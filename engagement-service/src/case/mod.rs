@@ -1,0 +1,3 @@
+//! What this service keeps of moderation cases: why they were decided.
+
+pub mod projection;
