@@ -7,6 +7,8 @@
 //! | `connection.established` | the person who was asked | `USER_CONNECTED` |
 //! | `post.hidden`, `comment.hidden` | the author | `SYSTEM_MESSAGE` with `DELETE` |
 //! | `post.restored`, `comment.restored` | the author | `SYSTEM_MESSAGE` with `RESTORE` |
+//! | `case.appeal_resolved` | the author | `SYSTEM_MESSAGE` with `UPHELD` or `OVERTURNED` |
+//! | `standing.restricted` | the person | `SYSTEM_MESSAGE` with the status of the account |
 //!
 //! Nobody is told of one's own acts. A moderation outcome is told when the content has in fact been hidden or brought back,
 //! not when it is decided. The id of a notification follows from its event and its recipient, so there is one, however often

@@ -7,7 +7,9 @@ use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 use shared_schemas::{
     CaseId, Service, UserId,
+    moderation::{AppealOutcome, CaseEvent, Decider, Decision, ModerationReason, Subject},
     post::Category,
+    standing::StandingEvent,
     user::{AccountStatus, UserEvent},
 };
 use test_kit::{eventually, stream_key};
@@ -90,6 +92,48 @@ async fn everyone_is_told_of_what_others_did_and_nobody_of_ones_own_acts() {
     assert_eq!(bert_told[0]["about"], answer);
     assert_eq!(bert_told[0]["state"], "GENERATED");
     assert_eq!(list(&world, caro, 0).await, Vec::<Value>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removal_is_told_with_its_reasons_and_an_appeal_and_a_sanction_with_their_outcome() {
+    let mut history = History::default();
+    let anna = history.register(&[]);
+    let post = history.publish(anna, Category::Books);
+    history.hide_post(post, CASE);
+    let world = World::start(&mut history).await;
+    let decided = CaseEvent::Decided {
+        subject: Subject::Post(post.id),
+        author_id: anna,
+        decision: Decision::Delete,
+        reasons: vec![ModerationReason::Spam],
+        decided_by: Decider::Policy { version: "test".to_owned() },
+    };
+    let answered = CaseEvent::AppealResolved {
+        subject: Subject::Post(post.id),
+        author_id: anna,
+        outcome: AppealOutcome::Upheld,
+        moderator_id: UserId(Uuid::from_u128(77)),
+    };
+    let muted = StandingEvent::Restricted { status: AccountStatus::Muted, until: None };
+
+    world.publish(&history.facts).await;
+    world.publisher.publish(CASE, 2, &decided).await.unwrap();
+    world.publisher.publish(CASE, 4, &answered).await.unwrap();
+    world.publisher.publish(anna, 2, &muted).await.unwrap();
+    world.ready().await;
+
+    let told = |words: &'static str| {
+        let world = &world;
+        eventually(SOON, move || async move {
+            let (_, page) = world.get(anna, "/me/notifications?limit=100").await;
+            if page.to_string().contains(words) { Ok(()) } else { Err(page) }
+        })
+    };
+    told("hidden because of spam; that was decided by a rule").await;
+    told("your post stays hidden").await;
+    told("read and not write").await;
+    assert_eq!(list(&world, anna, 3).await.len(), 3);
+    world.audited().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

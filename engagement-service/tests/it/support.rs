@@ -17,7 +17,7 @@ pub(crate) const SOON: Duration = Duration::from_secs(15);
 pub(crate) struct World {
     pub(crate) running: Running,
     pub(crate) redis: TestRedis,
-    publisher: Publisher,
+    pub(crate) publisher: Publisher,
     issuer: TestIssuer,
     client: Client,
     _database: TestDatabase,

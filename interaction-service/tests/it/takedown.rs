@@ -1,7 +1,8 @@
 //! Moderation decisions about comments, carried out.
 
+use sea_orm::{ConnectionTrait as _, raw_sql};
 use serde_json::{Value, json};
-use shared_schemas::{CaseId, moderation::Decision};
+use shared_schemas::{CaseId, CommentId, moderation::Decision};
 use test_kit::eventually;
 use uuid::Uuid;
 
@@ -44,6 +45,39 @@ async fn a_removed_comment_is_hidden_and_a_restored_one_is_back() {
     assert_eq!(world.items(&reader, &comments).await.len(), 3);
     let parent = world.get(&reader, &format!("/comments/{root}")).await.1;
     assert_eq!(parent["total_replies"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restored_comment_is_exactly_what_was_removed() {
+    let world = World::start().await;
+    let (author, reader) = (world.person(1), world.person(2));
+    let post = world.published(&author).await;
+    let comment = world.comment(&author, post, &json!({"body": "bad"})).await;
+    let path = format!("/comments/{comment}");
+    let row = row_hash(&world, comment).await;
+
+    world.decide(CASE, 2, comment, Decision::Delete).await;
+    world.wait_for(&reader, &path, 404).await;
+    assert_ne!(row_hash(&world, comment).await, row);
+    world.decide(CASE, 3, comment, Decision::Restore).await;
+    world.wait_for(&reader, &path, 200).await;
+
+    assert_eq!(row_hash(&world, comment).await, row);
+    world.audited().await;
+}
+
+/// A hash of everything that the read model holds of a comment but its version, which counts the events.
+async fn row_hash(world: &World, comment: CommentId) -> String {
+    let id = comment.0;
+    let row = world
+        .db()
+        .query_one_raw(raw_sql!(
+            Postgres,
+            "SELECT md5((to_jsonb(c) - 'version')::text) AS hash FROM comment c WHERE id = {id}"
+        ))
+        .await
+        .unwrap();
+    row.unwrap().try_get("", "hash").unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

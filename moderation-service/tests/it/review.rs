@@ -1,9 +1,19 @@
 //! Moderators share a queue.
 
+use event_runtime::{Expected, Streams};
+use moderation_service::case::{
+    aggregate::{Case, CaseError, Opening, case_id},
+    projection::CaseReadModel,
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 use shared_schemas::{
-    PostId, UserId, ViewId, moderation::Subject, post::Category, user::Role, view::ViewEvent,
+    PostId, UserId, ViewId,
+    envelope::Metadata,
+    moderation::{ModerationReason, Subject},
+    post::Category,
+    user::Role,
+    view::ViewEvent,
 };
 use test_kit::eventually;
 use uuid::Uuid;
@@ -215,4 +225,67 @@ async fn labels_are_put_on_and_taken_off() {
     let (_, off) =
         world.send(Method::PUT, &moderator, &path(&case, "labels"), json!({ "labels": [] })).await;
     assert_eq!(off["review"]["labels"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_near_copies_of_a_cluster_are_decided_by_one_call() {
+    let world = World::start().await;
+    let moderator = world.moderator();
+    let cases: Streams<Case> = Streams::new(world.running.store.clone(), CaseReadModel);
+    let opening = |number: u128, cluster: &str| Opening {
+        subject: Subject::Post(PostId(Uuid::from_u128(number))),
+        subject_version: 1,
+        author_id: AUTHOR,
+        reasons: vec![ModerationReason::Spam],
+        analyser: "test".to_owned(),
+        analysis: Value::Null,
+        cluster_id: Some(cluster.to_owned()),
+    };
+    for (number, cluster) in [(10, "pills"), (12, "pills"), (14, "shoes")] {
+        let opening = opening(number, cluster);
+        let id = case_id(&opening.subject, 1);
+        let nobody = Metadata::default();
+        let open = |case: &Case| Ok::<_, CaseError>(case.open(opening.clone(), None));
+        cases.execute(id, Expected::Any, &nobody, open).await.unwrap();
+    }
+    assert_eq!(queue(&world, &moderator, "cluster_id=pills").await.len(), 2);
+
+    let body = json!({ "cluster_id": "pills", "decision": "DELETE", "note": "one campaign" });
+    let (status, decided) =
+        world.send(Method::POST, &moderator, "/moderation/decisions", body).await;
+
+    assert_eq!(status, 200, "{decided}");
+    let stands: Vec<&Value> =
+        decided["cases"].as_array().unwrap().iter().map(|case| &case["state"]).collect();
+    assert_eq!(stands, ["DELETE_REQUESTED", "DELETE_REQUESTED"]);
+    assert_eq!(queue(&world, &moderator, "").await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn moderators_follow_the_queue_and_nobody_else_does() {
+    let world = World::start().await;
+    let (moderator, user) = (world.moderator(), world.person(7, &[Role::User]));
+    let before = world.post(10, INSULT).await;
+    let before = world.case(Subject::Post(before)).await;
+    eventually(SOON, || async {
+        let (_, page) = world.get(&world.person(9, &[Role::Analyst]), "/events").await;
+        page["items"].as_array().unwrap().len() == 1
+    })
+    .await;
+    assert_eq!(world.get(&user, "/moderation/queue/events").await.0, 403);
+    let request = world.request(Method::GET, &moderator, "/moderation/queue/events");
+    let mut stream = request.send().await.unwrap();
+    assert_eq!(stream.headers()["content-type"], "text/event-stream");
+
+    let post = world.post(12, INSULT).await;
+    let case = world.case(Subject::Post(post)).await;
+    world.send(Method::PUT, &moderator, &path(&case, "claim"), json!({})).await;
+
+    let mut told = String::new();
+    while !told.contains("case.claimed.v1") {
+        let chunk = tokio::time::timeout(SOON, stream.chunk()).await.unwrap().unwrap().unwrap();
+        told += std::str::from_utf8(&chunk).unwrap();
+    }
+    assert!(told.contains("case.opened.v1") && told.contains(case["id"].as_str().unwrap()));
+    assert!(!told.contains(before["id"].as_str().unwrap()), "what was before is in the queue");
 }

@@ -1,5 +1,6 @@
 //! Moderation decisions about posts, carried out.
 
+use sea_orm::{ConnectionTrait as _, raw_sql};
 use shared_schemas::{
     CaseId, PostId,
     moderation::{CaseEvent, Decider, Decision, ModerationReason, Subject},
@@ -25,6 +26,41 @@ async fn a_removed_post_is_hidden_and_a_restored_one_is_back() {
 
     decide(&world, &author, post, 3, Decision::Restore).await;
     wait_for(&world, &reader, post, 200).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restored_post_is_exactly_what_was_removed() {
+    let world = World::start().await;
+    let (author, reader) = (world.person(1), world.person(2));
+    let post = PostId(world.write(&author, "POSTED").await);
+    let (_, before) = world.get(&reader, &format!("/posts/{post}")).await;
+    let row = row_hash(&world, post).await;
+
+    decide(&world, &author, post, 2, Decision::Delete).await;
+    wait_for(&world, &reader, post, 404).await;
+    assert_ne!(row_hash(&world, post).await, row);
+    decide(&world, &author, post, 3, Decision::Restore).await;
+    wait_for(&world, &reader, post, 200).await;
+
+    assert_eq!(row_hash(&world, post).await, row);
+    assert_eq!(world.get(&reader, &format!("/posts/{post}")).await.1, before);
+    world.audited().await;
+}
+
+/// A hash of everything that the read model holds of a post but its version, which counts the events.
+async fn row_hash(world: &World, post: PostId) -> String {
+    let id = post.0;
+    let row = world
+        .running
+        .store
+        .db()
+        .query_one_raw(raw_sql!(
+            Postgres,
+            "SELECT md5((to_jsonb(p) - 'version')::text) AS hash FROM post p WHERE id = {id}"
+        ))
+        .await
+        .unwrap();
+    row.unwrap().try_get("", "hash").unwrap()
 }
 
 async fn decide(world: &World, author: &Person, post: PostId, version: i64, decision: Decision) {
