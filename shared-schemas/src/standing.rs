@@ -108,6 +108,12 @@ impl Event for StandingEvent {
     const SERVICE: Service = Service::Moderation;
 
     fn is_public(&self) -> bool {
-        matches!(self, Self::Restricted { .. })
+        !matches!(
+            self,
+            Self::StrikeAdded { .. }
+                | Self::StrikeWithdrawn { .. }
+                | Self::Sanctioned { .. }
+                | Self::SanctionEnded { .. }
+        )
     }
 }

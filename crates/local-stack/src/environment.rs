@@ -136,6 +136,9 @@ pub fn environment(spec: &ServiceSpec, wiring: &Wiring) -> Result<BTreeMap<Strin
             set("ANALYST_EMAILS", "analyst@demo.peerlink.invalid".to_owned());
             set("ADMIN_EMAILS", "admin@demo.peerlink.invalid".to_owned());
         }
+        "moderation" => {
+            set("TWO_REVIEWERS_FROM", "10000".to_owned());
+        }
         "gateway" => {
             for service in SERVICES.iter().filter(|service| service.name != spec.name) {
                 let name = format!("{}_URL", service.name.to_uppercase());

@@ -65,7 +65,10 @@ impl<'a> Category<'a> {
         let body = body.split_once("\n}").map_or(body, |(body, _)| body);
         let title = between(body, "CATEGORY: &'static str = \"", "\"")?;
         let service = between(body, "SERVICE: Service = Service::", ";")?.to_ascii_lowercase();
-        let private = between(body, "!matches!(self, ", ")\n").unwrap_or_default();
+        // On one line, or on several when they are many.
+        let private = between(body, "!matches!(self, ", ")\n")
+            .or_else(|| between(body, "!matches!(\n            self,\n", "\n        )\n"))
+            .unwrap_or_default();
         let private =
             private.split("Self::").skip(1).filter_map(|rest| rest.split([' ', '{']).next());
         Some(Self { file, name, title, service, private: private.collect() })
