@@ -27,6 +27,7 @@ use crate::{
         projection::CaseReadModel,
         review::{
             api::ReviewApi,
+            labels::LabelApi,
             live::{LiveApi, STREAMS},
         },
     },
@@ -84,6 +85,7 @@ fn build(host: &Host<Config>) -> Parts {
         CaseApi { decisions: decisions.clone() },
         ReviewApi { decisions: decisions.clone() },
         ReportApi { reports, cases: cases.clone() },
+        LabelApi { store: host.store.clone() },
         LiveApi { live: Live::new(host, STREAMS) },
         StatementApi { decisions },
         StandingApi { standings: standings.clone() },

@@ -222,9 +222,17 @@ async fn labels_are_put_on_and_taken_off() {
     assert_eq!((status, &labelled["review"]["labels"]), (200, &json!(["SENSITIVE"])));
     assert_eq!(queue(&world, &moderator, "label=SENSITIVE").await, [case["id"].clone()]);
     assert_eq!(queue(&world, &moderator, "label=SPOILER").await, Vec::<Value>::new());
+    // Everybody who is signed in is told; content without labels is left out.
+    let user = world.person(7, &[Role::User]);
+    let other = PostId(Uuid::from_u128(77));
+    let labels = format!("/moderation/labels?ids={post},{other}");
+    let told = json!([{ "subject_id": post, "labels": ["SENSITIVE"] }]);
+    assert_eq!(world.get(&user, &labels).await, (200, told));
+    assert_eq!(world.get(&user, "/moderation/labels?ids=nonsense").await.0, 400);
     let (_, off) =
         world.send(Method::PUT, &moderator, &path(&case, "labels"), json!({ "labels": [] })).await;
     assert_eq!(off["review"]["labels"], json!([]));
+    assert_eq!(world.get(&user, &labels).await, (200, json!([])));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,5 +6,6 @@ mod browser;
 mod edges;
 mod isolation;
 mod journey;
+mod people;
 mod workload;
 mod world;

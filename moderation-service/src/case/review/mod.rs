@@ -3,6 +3,7 @@
 pub mod api;
 pub mod body;
 pub mod bulk;
+pub mod labels;
 pub mod live;
 pub mod projection;
 pub mod view;

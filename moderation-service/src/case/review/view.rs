@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use poem_openapi::Enum;
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, raw_sql};
-use serde_json::json;
+use serde_json::{Value, json};
 use service_kit::Limit;
 use shared_schemas::{
     CaseId, UserId,
@@ -57,6 +57,15 @@ pub struct NoteRow {
     pub note: String,
     /// When.
     pub created_at: DateTime<Utc>,
+}
+
+/// The labels of some content.
+#[derive(Clone, Debug, FromQueryResult)]
+pub struct LabelRow {
+    /// The content.
+    pub subject_id: Uuid,
+    /// An array of labels.
+    pub labels: Value,
 }
 
 /// What a case is about, as it was when it was first reported.
@@ -170,7 +179,7 @@ pub async fn evidence(
     .await
 }
 
-/// The labels of some content: those of the case that was labelled last. In the order of the ids that were asked for.
+/// The labels of some content: those of the case that was labelled last. Content without labels is left out.
 ///
 /// # Errors
 ///
@@ -178,19 +187,20 @@ pub async fn evidence(
 pub async fn labels(
     connection: &impl ConnectionTrait,
     subject_ids: &[Uuid],
-) -> Result<Vec<(Uuid, serde_json::Value)>, DbErr> {
+) -> Result<Vec<LabelRow>, DbErr> {
     let ids = json!(subject_ids);
-    let rows = connection
-        .query_all_raw(raw_sql!(
-            Postgres,
-            "SELECT DISTINCT ON (c.subject_id) c.subject_id, c.labels
-               FROM moderation_case c
-               WHERE c.subject_id IN (SELECT id::uuid FROM jsonb_array_elements_text({ids}::jsonb) AS id)
-                 AND c.labelled_at IS NOT NULL
-               ORDER BY c.subject_id, c.labelled_at DESC"
-        ))
-        .await?;
-    rows.iter()
-        .map(|row| Ok((row.try_get("", "subject_id")?, row.try_get("", "labels")?)))
-        .collect()
+    LabelRow::find_by_statement(raw_sql!(
+        Postgres,
+        "SELECT subject_id, labels FROM (
+           SELECT DISTINCT ON (subject_id) subject_id, labels
+             FROM moderation_case
+             WHERE subject_id IN (SELECT value::uuid FROM jsonb_array_elements_text({ids}::jsonb))
+               AND labelled_at IS NOT NULL
+             ORDER BY subject_id, labelled_at DESC
+         ) latest
+         WHERE labels <> '[]'
+         ORDER BY subject_id"
+    ))
+    .all(connection)
+    .await
 }
