@@ -1,11 +1,13 @@
 //! Whatever is delivered again, and whatever is made anew, changes nothing.
 
+use reqwest::Method;
 use sea_orm::ConnectionTrait;
-use shared_schemas::{Service, moderation::Subject};
+use serde_json::json;
+use shared_schemas::{Service, moderation::Subject, user::Role};
 use test_kit::{eventually, stream_key};
 use uuid::Uuid;
 
-use crate::support::{INSULT, SOON, THREAT, World, published};
+use crate::support::{AUTHOR, INSULT, Person, SOON, THREAT, World, published};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_forgot_everything_and_got_it_again_opens_no_second_case() {
@@ -58,6 +60,55 @@ async fn a_rebuild_of_the_cases_gives_the_same_rows() {
     assert_eq!(rebuilt.events, 5);
     assert_eq!(before.len(), 2);
     assert_eq!(world.column(rows).await, before);
+    world.audited().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn queue_log_and_statistics_are_what_the_events_say_however_often_they_are_made() {
+    let world = World::start().await;
+    let (moderator, user) = (world.moderator(), world.person(7, &[Role::User]));
+    let author = Person::of(&world, AUTHOR, &[Role::User]);
+    let (held, removed) = (world.post(10, INSULT).await, world.post(12, INSULT).await);
+    world.case(Subject::Post(held)).await;
+    let removal = world.case(Subject::Post(removed)).await;
+    let report = json!({ "subject_kind": "POST", "subject_id": held, "category": "SPAM" });
+    let path = "/moderation/reports";
+    eventually(SOON, || async {
+        world.send(Method::POST, &user, path, report.clone()).await.0 == 201
+    })
+    .await;
+    world.decide(&moderator, &removal, "DELETE").await;
+    world.post_hidden(removed, 2, &removal).await;
+    let standing = "/moderation/standing/mine";
+    eventually(SOON, || async {
+        !world.get(&author, standing).await.1["strikes"].as_array().unwrap().is_empty()
+    })
+    .await;
+    let seen = || async {
+        let mut seen = Vec::new();
+        for (person, path) in [
+            (&moderator, "/moderation/queue"),
+            (&user, "/moderation/log"),
+            (&user, "/moderation/statistics"),
+            (&user, "/moderation/reports/mine"),
+            (&author, "/moderation/decisions/mine"),
+            (&author, standing),
+        ] {
+            seen.push(world.get(person, path).await);
+        }
+        seen
+    };
+    let before = seen().await;
+    for table in ["moderation_case", "case_note", "decision_log", "report", "strike", "sanction"] {
+        world.db().execute_unprepared(&format!("TRUNCATE {table}")).await.unwrap();
+    }
+    assert_ne!(seen().await, before);
+
+    for read_model in ["case", "report", "standing"] {
+        world.running.runtime.rebuild(read_model).await.unwrap();
+    }
+
+    assert_eq!(seen().await, before);
     world.audited().await;
 }
 

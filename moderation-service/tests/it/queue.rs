@@ -46,6 +46,12 @@ async fn malformed_parameters_and_missing_tokens_are_refused() {
         assert_eq!(status, 400, "{query}: {problem}");
     }
     assert_eq!(world.get(&moderator, "/moderation/cases/nonsense").await.0, 400);
+    for query in
+        ["reason=LOST", "label=LOST", "claimed_by=LOST", "cluster_id=%00", "cursor=made-up"]
+    {
+        let (status, problem) = world.get(&moderator, &format!("/moderation/queue?{query}")).await;
+        assert_eq!(status, 400, "{query}: {problem}");
+    }
     let url = format!("http://{}/api/v1/moderation/cases", world.running.addr);
     assert_eq!(reqwest::get(url).await.unwrap().status(), 401);
 }
@@ -75,13 +81,45 @@ async fn the_document_describes_every_operation() {
     let document: Value =
         serde_json::from_str(&reqwest::get(url).await.unwrap().text().await.unwrap()).unwrap();
 
-    for (path, method, id) in [
-        ("/moderation/cases", "get", "listCases"),
-        ("/moderation/cases/{case_id}", "get", "getCase"),
-        ("/moderation/cases/{case_id}/decision", "post", "decideCase"),
-    ] {
-        let operation = &document["paths"][path][method];
-        assert_eq!(operation["operationId"], id, "{path}");
-        assert!(operation["summary"].is_string() && operation["description"].is_string(), "{path}");
+    let paths = document["paths"].as_object().unwrap();
+    let operations: Vec<&Value> = paths
+        .iter()
+        .filter(|(path, _)| path.starts_with("/moderation/"))
+        .flat_map(|(_, methods)| methods.as_object().unwrap().values())
+        .collect();
+    let mut ids: Vec<&str> = Vec::new();
+    for operation in operations {
+        assert!(operation["summary"].is_string(), "{operation}");
+        assert!(operation["description"].is_string(), "{operation}");
+        ids.push(operation["operationId"].as_str().unwrap());
     }
+    ids.sort_unstable();
+    let expected = [
+        "acknowledgeCase",
+        "answerAppeal",
+        "appealDecision",
+        "claimCase",
+        "decideCase",
+        "decideManyCases",
+        "escalateCase",
+        "followQueue",
+        "getCase",
+        "getCaseFile",
+        "getOwnStanding",
+        "getStanding",
+        "imposeSanction",
+        "labelCase",
+        "liftSanction",
+        "listCases",
+        "listOwnDecisions",
+        "listOwnReports",
+        "noteCase",
+        "readLabels",
+        "readModerationLog",
+        "readModerationStatistics",
+        "readQueue",
+        "releaseCase",
+        "reportContent",
+    ];
+    assert_eq!(ids, expected);
 }

@@ -57,8 +57,8 @@ impl ReviewApi {
         reason: Query<Option<ModerationReason>>,
         /// Content with this label.
         label: Query<Option<ContentLabel>>,
-        /// Near-copies of each other.
-        #[oai(validator(min_length = 1, max_length = 200))]
+        /// Near-copies of each other: visible ASCII, as the analyser names them.
+        #[oai(validator(max_length = 200, pattern = "^[!-~]+$"))]
         cluster_id: Query<Option<String>>,
         /// Cases for administrators, or the others.
         escalated: Query<Option<bool>>,

@@ -229,8 +229,8 @@ pub struct DecideMany {
     /// These cases.
     #[oai(validator(min_items = 1, max_items = 100, unique_items), skip_serializing_if_is_none)]
     pub case_ids: Option<Vec<CaseId>>,
-    /// The first hundred open cases of these near-copies. Exactly one of the two is given.
-    #[oai(validator(min_length = 1, max_length = 200), skip_serializing_if_is_none)]
+    /// The first hundred open cases of these near-copies, in visible ASCII. Exactly one of the two is given.
+    #[oai(validator(max_length = 200, pattern = "^[!-~]+$"), skip_serializing_if_is_none)]
     pub cluster_id: Option<String>,
     /// What is to happen with the content of each.
     pub decision: Decision,
