@@ -1,15 +1,15 @@
 //! The endpoints of reports.
 
 use aws_lc_rs::digest::{SHA256, digest};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use event_runtime::{Expected, Streams, UnitOfWork};
 use poem::http::StatusCode;
 use poem_openapi::{
     ApiResponse, Enum, Object, OpenApi, param::Query, payload::Json, types::Example,
 };
-use service_kit::{Caller, Cursor, Limit, Page, Problem, example};
+use service_kit::{Caller, Cursor, Limit, Page, Problem, example, problem::ProblemDetails};
 use shared_schemas::{
-    Event, UserId,
+    Event,
     envelope::Metadata,
     moderation::{CaseState, ModerationReason, Subject},
 };
@@ -151,6 +151,14 @@ enum FiledResponse {
     /// The caller had reported this version already; nothing changed.
     #[oai(status = 200)]
     Known(Json<ReportView>),
+    /// Twenty reports within an hour are the most.
+    #[oai(status = 429, content_type = "application/problem+json")]
+    TooMany(
+        Json<ProblemDetails>,
+        /// Seconds until the next report.
+        #[oai(header = "Retry-After")]
+        u64,
+    ),
 }
 
 #[OpenApi(tag = "Tag::Reports")]
@@ -182,14 +190,18 @@ impl ReportApi {
         }
         let subject_version = u64::try_from(content.subject_version).unwrap_or(0);
         let id = ReportId::of(caller.user_id(), &subject, subject_version);
-        self.be_patient(&work, caller.user_id(), id).await?;
+        let now = self.reports.store().clock().now();
+        let wait = view::wait(work.txn(), caller.user_id(), now, PER_HOUR).await?;
         if let Some(row) = view::find(work.txn(), id).await? {
             return Ok(FiledResponse::Known(Json(row.into())));
+        }
+        if let Some(seconds) = wait {
+            return Ok(FiledResponse::TooMany(Json(too_many().details().clone()), seconds));
         }
         let text_sha256 = sha256(&content.text);
         let case_id = case_id(&subject, subject_version);
         // What the case records is published, and must lead nobody to the reporter.
-        let anonymous = Metadata { actor: None, ..Metadata::default() };
+        let anonymous = Metadata::default();
         let opening = self.opening(&work, subject, &content, category).await?;
         self.cases
             .execute_in(&work, case_id, Expected::Any, &anonymous, |case| {
@@ -236,26 +248,6 @@ impl ReportApi {
 }
 
 impl ReportApi {
-    /// Refuses one report too many; one that is there already is none.
-    async fn be_patient(
-        &self,
-        work: &UnitOfWork,
-        reporter: UserId,
-        id: ReportId,
-    ) -> Result<(), Problem> {
-        let since = self.reports.store().clock().now() - TimeDelta::hours(1);
-        let lately = view::count_since(work.txn(), reporter, since).await?;
-        if lately < PER_HOUR || view::find(work.txn(), id).await?.is_some() {
-            return Ok(());
-        }
-        Err(Problem::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            "too-many-reports",
-            "Too many reports",
-            Some(format!("{PER_HOUR} reports within an hour are the most; try again later")),
-        ))
-    }
-
     /// How a report opens a case: with the judgement of this version, where there is one already.
     async fn opening(
         &self,
@@ -292,6 +284,16 @@ impl ReportApi {
         }
         Ok(opening)
     }
+}
+
+/// What is answered after too many reports, next to `Retry-After`.
+fn too_many() -> Problem {
+    Problem::new(
+        StatusCode::TOO_MANY_REQUESTS,
+        "too-many-reports",
+        "Too many reports",
+        Some(format!("{PER_HOUR} reports within an hour are the most")),
+    )
 }
 
 fn sha256(text: &str) -> String {

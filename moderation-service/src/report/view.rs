@@ -1,6 +1,6 @@
 //! Every query on reports.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult, raw_sql};
 use service_kit::Limit;
 use shared_schemas::{
@@ -100,25 +100,31 @@ pub async fn of_case(
     .await
 }
 
-/// How many reports a person has made since a moment. Others of the same person wait until the transaction ends, so that
-/// two at once are counted one after the other.
+/// How long a person has to wait for the next report who may make so many within an hour: whole seconds, or nothing. Others
+/// of the same person wait until the transaction ends, so that two at once are counted one after the other.
 ///
 /// # Errors
 ///
 /// [`DbErr`] if the database fails.
-pub async fn count_since(
+pub async fn wait(
     txn: &DatabaseTransaction,
     reporter: UserId,
-    since: DateTime<Utc>,
-) -> Result<i64, DbErr> {
+    now: DateTime<Utc>,
+    per_hour: i64,
+) -> Result<Option<u64>, DbErr> {
     let key = format!("peerlink.report.{reporter}");
     txn.execute_raw(raw_sql!(Postgres, "SELECT pg_advisory_xact_lock(hashtextextended({key}, 0))"))
         .await?;
+    let passed_over = per_hour - 1;
     let row = txn
         .query_one_raw(raw_sql!(
             Postgres,
-            "SELECT count(*) AS reports FROM report WHERE reporter_id = {reporter} AND created_at > {since}"
+            "SELECT created_at FROM report WHERE reporter_id = {reporter}
+               ORDER BY created_at DESC, id DESC OFFSET {passed_over} LIMIT 1"
         ))
         .await?;
-    row.map_or(Ok(0), |row| row.try_get("", "reports"))
+    let Some(row) = row else { return Ok(None) };
+    let first: DateTime<Utc> = row.try_get("", "created_at")?;
+    let wait = (first + TimeDelta::hours(1) - now).num_seconds();
+    Ok(u64::try_from(wait).ok().filter(|seconds| *seconds > 0))
 }

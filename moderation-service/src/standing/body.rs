@@ -135,10 +135,21 @@ impl From<StrikeRow> for StrikeView {
 
 /// What is held against somebody.
 #[derive(Clone, Debug, Object)]
-#[oai(rename = "Standing")]
+#[oai(example, rename = "Standing")]
 pub struct StandingView {
     /// Strikes that count now, latest first.
     pub strikes: Vec<StrikeView>,
     /// Sanctions in force and past, latest first; a hundred at most.
     pub sanctions: Vec<SanctionView>,
+}
+
+impl Example for StandingView {
+    fn example() -> Self {
+        let strike = StrikeView {
+            case_id: CaseId(example::id(5)),
+            added_at: example::moment(),
+            expires_at: example::moment() + TimeDelta::days(90),
+        };
+        Self { strikes: vec![strike], sanctions: vec![SanctionView::example()] }
+    }
 }

@@ -167,6 +167,12 @@ async fn twenty_reports_within_an_hour_are_the_most() {
     eventually(SOON, || async { report(&world, &anna, post(20), "SPAM").await.0 == 429 }).await;
 
     assert_eq!(report(&world, &anna, post(0), "SPAM").await.0, 200, "a repeat is no report");
+    let body = json!({ "subject_kind": "POST", "subject_id": post(20), "category": "SPAM" });
+    let request = world.request(Method::POST, &anna, "/moderation/reports").json(&body);
+    let refused = request.send().await.unwrap();
+    let seconds: u64 = refused.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((3_000..=3_600).contains(&seconds), "{seconds}");
+    assert_eq!(answer(refused).await.1["type"], "/problems/too-many-reports");
     let bert = world.person(8, &[Role::User]);
     reported(&world, &bert, post(20), "SPAM").await;
 }

@@ -208,7 +208,7 @@ pub struct ReportedView {
 
 /// What moderators read with a case.
 #[derive(Clone, Debug, Object)]
-#[oai(rename = "CaseFile")]
+#[oai(example, rename = "CaseFile")]
 pub struct FileView {
     /// What the content said when it was first reported; edits and deletion do not change it. Absent without a report.
     #[oai(skip_serializing_if_is_none)]
@@ -220,6 +220,27 @@ pub struct FileView {
     pub reports: Vec<ReportedView>,
     /// Notes, oldest first.
     pub notes: Vec<NoteView>,
+}
+
+impl Example for FileView {
+    fn example() -> Self {
+        Self {
+            evidence: Some("You, again.".to_owned()),
+            evidence_sha256: Some(
+                "1f0c3a5e8b7d2c4f6a9e0b1d3c5f7a8e2b4d6f8091a3c5e7f9b1d3f5a7c9e1b3".to_owned(),
+            ),
+            reports: vec![ReportedView {
+                category: ModerationReason::Harassment,
+                note: Some("Has followed her through every thread.".to_owned()),
+                created_at: example::moment(),
+            }],
+            notes: vec![NoteView {
+                moderator_id: UserId(example::id(6)),
+                note: WriteNote::example().note,
+                created_at: example::moment(),
+            }],
+        }
+    }
 }
 
 /// A decision about many cases.
@@ -272,7 +293,16 @@ pub struct DecidedOne {
 
 /// What became of many cases.
 #[derive(Clone, Debug, Object)]
+#[oai(example)]
 pub struct DecidedMany {
     /// One by one; each was decided in a transaction of its own.
     pub cases: Vec<DecidedOne>,
+}
+
+impl Example for DecidedMany {
+    fn example() -> Self {
+        let case_id = CaseId(example::id(5));
+        let state = Some(CaseState::DeleteRequested);
+        Self { cases: vec![DecidedOne { case_id, state, problem: None, detail: None }] }
+    }
 }
