@@ -164,6 +164,16 @@ async fn a_profile_shows_totals_score_level_and_interests() {
     world.publish(&history.facts).await;
     world.ready().await;
     let facts = &history.facts;
+    wait_for_recount(&world, &[anna, bert], facts).await;
+    // The registrations come on a stream of their own, perhaps after what people did.
+    for user in [anna, bert] {
+        eventually(SOON, || async {
+            let (status, answer) =
+                world.get(bert, &format!("/users/{user}/activity-profile")).await;
+            if status == 200 { Ok(()) } else { Err(answer) }
+        })
+        .await;
+    }
     let profiles = wait_for_recount(&world, &[anna, bert], facts).await;
 
     let (anna_sees, shown) =
