@@ -82,6 +82,18 @@ async fn wait_for_recount(world: &World, people: &[UserId], facts: &[Fact]) -> V
     .await
 }
 
+/// Registrations come on a stream of their own, perhaps after what people did; interests begin with them.
+async fn wait_for_registrations(world: &World, people: &[UserId]) {
+    for (person, other) in people.iter().zip(people.iter().cycle().skip(1)) {
+        eventually(SOON, || async {
+            let path = format!("/users/{person}/activity-profile");
+            let (status, answer) = world.get(*other, &path).await;
+            if status == 200 { Ok(()) } else { Err(answer) }
+        })
+        .await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn totals_equal_a_recount_after_a_loss_of_redis_and_after_a_rebuild() {
     let (mut history, people) = a_busy_day();
@@ -98,6 +110,7 @@ async fn totals_equal_a_recount_after_a_loss_of_redis_and_after_a_rebuild() {
     // What relays do after a loss: all of history again under the same numbers, and then what is new.
     world.publish(first).await;
     world.publish(second).await;
+    wait_for_registrations(&world, &people).await;
     let seen = wait_for_recount(&world, &people, facts).await;
 
     world.audited().await;
@@ -165,15 +178,7 @@ async fn a_profile_shows_totals_score_level_and_interests() {
     world.ready().await;
     let facts = &history.facts;
     wait_for_recount(&world, &[anna, bert], facts).await;
-    // The registrations come on a stream of their own, perhaps after what people did.
-    for user in [anna, bert] {
-        eventually(SOON, || async {
-            let (status, answer) =
-                world.get(bert, &format!("/users/{user}/activity-profile")).await;
-            if status == 200 { Ok(()) } else { Err(answer) }
-        })
-        .await;
-    }
+    wait_for_registrations(&world, &[anna, bert]).await;
     let profiles = wait_for_recount(&world, &[anna, bert], facts).await;
 
     let (anna_sees, shown) =
