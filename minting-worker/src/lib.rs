@@ -23,7 +23,7 @@ pub fn definition() -> Definition<()> {
     Definition {
         service: Service::Minting,
         port: 8005,
-        migrations: sql_migrations!["0001_mint"],
+        migrations: sql_migrations!["0001_mint", "0002_lane"],
         build,
     }
 }

@@ -13,6 +13,7 @@ pub mod connection;
 pub mod envelope;
 pub mod event;
 pub mod id;
+pub mod lane;
 pub mod mint;
 pub mod moderation;
 pub mod notification;
@@ -26,7 +27,7 @@ pub mod view;
 
 pub use event::{DecodeError, Event, RawEvent};
 pub use id::{
-    CaseId, CommentId, ConnectionId, EventId, MintId, NotificationId, PostId, ReactionId,
+    CaseId, CommentId, ConnectionId, EventId, LaneId, MintId, NotificationId, PostId, ReactionId,
     SessionId, SigningKeyId, UserId, ViewId,
 };
 pub use service::Service;

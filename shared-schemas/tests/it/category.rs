@@ -3,9 +3,9 @@
 use serde_json::json;
 use shared_schemas::{
     DecodeError, Event, RawEvent, Service, comment::CommentEvent, connection::ConnectionEvent,
-    mint::MintEvent, moderation::CaseEvent, notification::NotificationEvent, post::PostEvent,
-    reaction::ReactionEvent, session::SessionEvent, signing_key::SigningKeyEvent, user::UserEvent,
-    view::ViewEvent,
+    lane::LaneEvent, mint::MintEvent, moderation::CaseEvent, notification::NotificationEvent,
+    post::PostEvent, reaction::ReactionEvent, session::SessionEvent, signing_key::SigningKeyEvent,
+    user::UserEvent, view::ViewEvent,
 };
 
 /// One event enum.
@@ -35,6 +35,7 @@ pub(crate) fn all() -> Vec<Category> {
         of::<CaseEvent>(),
         of::<NotificationEvent>(),
         of::<MintEvent>(),
+        of::<LaneEvent>(),
     ]
 }
 

@@ -5,9 +5,9 @@ use serde::Serialize;
 use serde_json::Value;
 use shared_schemas::{
     DecodeError, Event, RawEvent, comment::CommentEvent, connection::ConnectionEvent,
-    mint::MintEvent, moderation::CaseEvent, notification::NotificationEvent, post::PostEvent,
-    reaction::ReactionEvent, session::SessionEvent, signing_key::SigningKeyEvent, user::UserEvent,
-    view::ViewEvent,
+    lane::LaneEvent, mint::MintEvent, moderation::CaseEvent, notification::NotificationEvent,
+    post::PostEvent, reaction::ReactionEvent, session::SessionEvent, signing_key::SigningKeyEvent,
+    user::UserEvent, view::ViewEvent,
 };
 
 use super::{CommandError, Site, gaps::Finding};
@@ -131,10 +131,11 @@ fn decode(aggregate_type: &str, raw: RawEvent) -> Read {
             Err(error) => Read::Unreadable(error),
         }
     }
-    let readers: [(&str, Reader); 11] = [
+    let readers: [(&str, Reader); 12] = [
         (CaseEvent::CATEGORY, as_event::<CaseEvent>),
         (CommentEvent::CATEGORY, as_event::<CommentEvent>),
         (ConnectionEvent::CATEGORY, as_event::<ConnectionEvent>),
+        (LaneEvent::CATEGORY, as_event::<LaneEvent>),
         (MintEvent::CATEGORY, as_event::<MintEvent>),
         (NotificationEvent::CATEGORY, as_event::<NotificationEvent>),
         (PostEvent::CATEGORY, as_event::<PostEvent>),

@@ -3,8 +3,8 @@
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 use shared_schemas::{
-    Event, RawEvent, Service, comment::CommentEvent, connection::ConnectionEvent, mint::MintEvent,
-    moderation::CaseEvent, notification::NotificationEvent, post::PostEvent,
+    Event, RawEvent, Service, comment::CommentEvent, connection::ConnectionEvent, lane::LaneEvent,
+    mint::MintEvent, moderation::CaseEvent, notification::NotificationEvent, post::PostEvent,
     reaction::ReactionEvent, session::SessionEvent, signing_key::SigningKeyEvent, user::UserEvent,
     view::ViewEvent,
 };
@@ -58,6 +58,7 @@ fn document(tree: &Tree) -> Value {
     document.add::<CaseEvent>();
     document.add::<NotificationEvent>();
     document.add::<MintEvent>();
+    document.add::<LaneEvent>();
 
     let mut schemas = document.schemas.take_definitions(false);
     // The enums themselves were taken apart into messages.
