@@ -44,9 +44,9 @@ pub enum InvalidBlock {
     #[error("the bytes of {named} hash to {actual}")]
     DifferentBytes {
         /// The CID that was asked for.
-        named: Cid,
+        named: Box<Cid>,
         /// The CID that the bytes have.
-        actual: Cid,
+        actual: Box<Cid>,
     },
     /// Nothing here can say whether the bytes are the right ones.
     #[error("{0} has a hash function other than SHA-256 and identity")]
@@ -89,8 +89,8 @@ impl Block {
 
     /// The bytes that a CID carries in itself (hash function `identity`); `None` for every other CID.
     pub fn inline(cid: Cid) -> Option<Self> {
-        let bytes = (cid.hash().code() == IDENTITY)
-            .then(|| Bytes::copy_from_slice(cid.hash().digest()))?;
+        let bytes =
+            (cid.hash().code() == IDENTITY).then(|| Bytes::copy_from_slice(cid.hash().digest()))?;
         Some(Self { cid, bytes })
     }
 
@@ -156,7 +156,7 @@ fn verify(cid: &Cid, bytes: &[u8]) -> Result<(), InvalidBlock> {
         Version::V0 => Cid::new_v0(actual).unwrap_or(*cid),
         Version::V1 => Cid::new_v1(cid.codec(), actual),
     };
-    Err(InvalidBlock::DifferentBytes { named: *cid, actual })
+    Err(InvalidBlock::DifferentBytes { named: Box::new(*cid), actual: Box::new(actual) })
 }
 
 #[cfg(test)]
@@ -168,8 +168,14 @@ mod tests {
         let empty = cid_of(Codec::Raw, b"");
         let hello = cid_of(Codec::Raw, b"hello world");
 
-        assert_eq!(empty.to_string(), "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku");
-        assert_eq!(hello.to_string(), "bafkreifzjut3te7nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e");
+        assert_eq!(
+            empty.to_string(),
+            "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku"
+        );
+        assert_eq!(
+            hello.to_string(),
+            "bafkreifzjut3te2nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e"
+        );
     }
 
     #[test]
@@ -178,7 +184,7 @@ mod tests {
 
         assert!(Block::verified(cid, &b"hello world"[..]).is_ok());
         let refused = Block::verified(cid, &b"hello World"[..]).unwrap_err();
-        assert!(matches!(refused, InvalidBlock::DifferentBytes { named, .. } if named == cid));
+        assert!(matches!(refused, InvalidBlock::DifferentBytes { named, .. } if *named == cid));
     }
 
     #[test]

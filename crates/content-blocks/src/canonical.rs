@@ -92,19 +92,27 @@ fn spelled(number: &Number) -> Result<String, InexactNumber> {
     Ok(ecmascript(double))
 }
 
+fn places(digits: &str) -> i32 {
+    i32::try_from(digits.len()).expect("a double has some hundred digits at most")
+}
+
 /// A finite double as ECMAScript spells it.
 fn ecmascript(double: f64) -> String {
     if double == 0.0 {
         return "0".to_owned();
     }
-    // The shortest digits that come back to the same double, as ECMAScript takes them too: `d.ddde±x`.
-    let shortest = format!("{:e}", double.abs());
+    // The shortest digits that come back to the same double, and of two that are as near the even one: what the standard
+    // asks for, and not what `{:e}` does.
+    let shortest = serde_json::json!(double.abs()).to_string();
     let (mantissa, exponent) = shortest.split_once('e').unwrap_or((&shortest, "0"));
-    let digits = mantissa.replace('.', "");
-    let exponent: i32 = exponent.parse().expect("Rust writes an integer after `e`");
-    let count = i32::try_from(digits.len()).expect("a double has 17 digits at most");
-    // The place of the point after the first digit of all.
-    let point = exponent + 1;
+    let (whole, part) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let exponent: i32 = exponent.parse().expect("an integer follows `e`");
+    let written = format!("{whole}{part}");
+    let significant = written.trim_start_matches('0');
+    // The place of the point, counted from the first digit that is not 0.
+    let point = exponent + places(whole) - places(&written) + places(significant);
+    let digits = significant.trim_end_matches('0');
+    let count = places(digits);
     let sign = if double < 0.0 { "-" } else { "" };
     let zeros = |count: i32| "0".repeat(usize::try_from(count).unwrap_or_default());
     if count <= point && point <= 21 {

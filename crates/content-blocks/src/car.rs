@@ -135,12 +135,12 @@ fn head(cbor: &mut Vec<u8>, kind: u8, length: usize) {
     if let Ok(short @ 0..24) = u8::try_from(length) {
         cbor.push(kind | short);
     } else if let Ok(one) = u8::try_from(length) {
-        cbor.extend([kind | 24, one]);
+        cbor.extend([kind | 0x18, one]);
     } else if let Ok(two) = u16::try_from(length) {
-        cbor.push(kind | 25);
+        cbor.push(kind | 0x19);
         cbor.extend(two.to_be_bytes());
     } else {
-        cbor.push(kind | 26);
+        cbor.push(kind | 0x1a);
         cbor.extend(u32::try_from(length).expect("a header is short").to_be_bytes());
     }
 }

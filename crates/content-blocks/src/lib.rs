@@ -20,7 +20,9 @@ mod import;
 mod store;
 mod varint;
 
-pub use block::{Block, Codec, InvalidBlock, MAX_BLOCK_BYTES, SHA2_256, cid_of, digest_of, raw_cid};
+pub use block::{
+    Block, Codec, InvalidBlock, MAX_BLOCK_BYTES, SHA2_256, cid_of, digest_of, raw_cid,
+};
 pub use cid::Cid;
 pub use import::{Importer, Profile, import};
 pub use store::{Collected, Scrubbed, Source, Store, StoreError};

@@ -122,9 +122,7 @@ impl Store {
         {
             // Young again: whoever puts a block is about to pin it.
             let touched = File::options().append(true).open(&path);
-            return touched
-                .and_then(|file| file.set_modified(now()))
-                .map_err(at(&path));
+            return touched.and_then(|file| file.set_modified(now())).map_err(at(&path));
         }
         self.write(&path, block.bytes())
     }
@@ -208,7 +206,8 @@ impl Store {
         }
         let mut collected = Collected::default();
         for (cid, path) in self.files()? {
-            let modified = fs::metadata(&path).and_then(|file| file.modified()).map_err(at(&path))?;
+            let modified =
+                fs::metadata(&path).and_then(|file| file.modified()).map_err(at(&path))?;
             if wanted.contains(cid.hash()) || modified >= put_before {
                 collected.kept += 1;
             } else {
