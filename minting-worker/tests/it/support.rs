@@ -136,6 +136,7 @@ pub(crate) fn published(author_id: UserId) -> PostEvent {
         title: "A title".to_owned(),
         body: "A body.".to_owned(),
         category: Category::Books,
+        mint: None,
     }
 }
 
@@ -148,5 +149,6 @@ pub(crate) fn added(author_id: UserId) -> CommentEvent {
         parent_id: None,
         parent_author_id: None,
         body: "A comment.".to_owned(),
+        mint: None,
     }
 }
