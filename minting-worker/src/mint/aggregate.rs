@@ -157,7 +157,7 @@ impl Mint {
         if self.stage != Stage::Pinned {
             return Vec::new();
         }
-        vec![MintEvent::Planned { lane: lane.to_owned(), token_id: token_id.to_owned() }]
+        vec![MintEvent::Planned { lane: lane.to_owned(), erc1155_id: token_id.to_owned() }]
     }
 
     /// A transaction that mints it was signed; the first of its nonce, or one in the place of another.
@@ -177,6 +177,23 @@ impl Mint {
             return Vec::new();
         }
         vec![MintEvent::Signed { hash: hash.to_owned(), nonce, attempt, max_fee }]
+    }
+
+    /// A lane takes it into a batch that is signed at once; nothing if it is not waiting for one.
+    pub fn take(
+        &self,
+        lane: &str,
+        token_id: &str,
+        hash: &str,
+        nonce: u64,
+        max_fee: u64,
+    ) -> Vec<MintEvent> {
+        let mut events = self.plan(lane, token_id);
+        let planned = events.iter().fold(self.clone(), Self::evolve);
+        if !events.is_empty() {
+            events.extend(planned.sign(hash, nonce, 1, max_fee));
+        }
+        events
     }
 
     /// A node has the transaction.
@@ -227,6 +244,14 @@ impl Mint {
             return Vec::new();
         }
         vec![MintEvent::Final { block, block_hash: block_hash.to_owned() }]
+    }
+
+    /// The token is in a block that is deep enough, whether the block was noted before or not.
+    pub fn finish_at(&self, hash: &str, block: u64, block_hash: &str) -> Vec<MintEvent> {
+        let mut events = self.mine(hash, block, block_hash);
+        let mined = events.iter().fold(self.clone(), Self::evolve);
+        events.extend(mined.finish(block, block_hash));
+        events
     }
 
     /// It cannot be minted as it is.

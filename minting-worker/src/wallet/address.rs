@@ -59,9 +59,9 @@ impl Address {
         let digits = signature.strip_prefix("0x").unwrap_or(signature);
         let is_whole = digits.len() == 130 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
         // The last byte is 27 or 28, or 0 or 1 of wallets that know no better; the library would take others for chain ids.
-        let is_plain = digits
-            .get(128..)
-            .is_some_and(|last| ["1b", "1c", "00", "01"].contains(&last.to_ascii_lowercase().as_str()));
+        let is_plain = digits.get(128..).is_some_and(|last| {
+            ["1b", "1c", "00", "01"].contains(&last.to_ascii_lowercase().as_str())
+        });
         if !is_whole || !is_plain {
             return None;
         }

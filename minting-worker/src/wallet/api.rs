@@ -140,10 +140,8 @@ impl WalletApi {
         caller: Caller,
         request: Json<ClaimAddress>,
     ) -> Result<Json<ShownChallenge>, Problem> {
-        let address: Address = request
-            .address
-            .parse()
-            .map_err(|error: super::address::AddressError| {
+        let address: Address =
+            request.address.parse().map_err(|error: super::address::AddressError| {
                 Problem::unprocessable("invalid-address", error.to_string())
             })?;
         let mut nonce = [0; 16];
@@ -213,7 +211,9 @@ impl WalletApi {
 impl From<WalletError> for Problem {
     fn from(error: WalletError) -> Self {
         match &error {
-            WalletError::NotChallenged => Self::conflict("wallet-not-challenged", error.to_string()),
+            WalletError::NotChallenged => {
+                Self::conflict("wallet-not-challenged", error.to_string())
+            }
             WalletError::Expired => Self::conflict("wallet-challenge-expired", error.to_string()),
             WalletError::NoSignature => Self::bad_request("invalid-signature", error.to_string()),
             WalletError::OtherSigner(_) => Self::unprocessable("other-signer", error.to_string()),

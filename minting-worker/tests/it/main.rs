@@ -2,5 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
+mod consent;
+mod metadata;
 mod mint;
 mod support;
+mod wallet;
