@@ -44,6 +44,8 @@ CREATE TABLE lane_lease (
     epoch bigint NOT NULL,
     holder uuid NOT NULL,
     expires_at timestamptz NOT NULL,
+    -- Why its holder signs nothing at the moment; null if it would.
+    hold text,
     CONSTRAINT lane_lease_pkey PRIMARY KEY (lane, chain_id)
 );
 

@@ -23,7 +23,7 @@ pub enum LaneEvent {
     #[serde(rename = "lane.paused.v1")]
     Paused {
         /// The signer's address.
-        address: String,
+        signer: String,
         /// Why.
         reason: PauseReason,
     },
@@ -31,13 +31,13 @@ pub enum LaneEvent {
     #[serde(rename = "lane.resumed.v1")]
     Resumed {
         /// The signer's address.
-        address: String,
+        signer: String,
     },
     /// What it may spend.
     #[serde(rename = "lane.limited.v1")]
     Limited {
         /// The signer's address.
-        address: String,
+        signer: String,
         /// It waits while a unit of gas costs more than this, in wei.
         hold_above: Option<u64>,
         /// It waits when it has spent this in 24 hours, in millionths of the chain's coin.

@@ -64,7 +64,7 @@ pub enum MintEvent {
     /// The metadata is kept in enough places, and its author's wallet is known.
     #[serde(rename = "mint.pinned.v1")]
     Pinned {
-        /// The metadata's CIDv1 in base32 (raw codec, sha2-256).
+        /// The metadata's `CIDv1` in base32 (raw codec, sha2-256).
         cid: String,
         /// The 32 bytes of the CID's digest: `0x` and 64 lower-case hexadecimal digits.
         digest: String,
@@ -77,7 +77,7 @@ pub enum MintEvent {
         /// The signer's address.
         lane: String,
         /// The token that it will be: `0x` and 64 lower-case hexadecimal digits.
-        token_id: String,
+        erc1155_id: String,
     },
     /// A transaction that mints it was signed and kept; it can be sent at any moment from now on. Recorded again when a
     /// transaction of a higher fee takes its place under the same nonce.

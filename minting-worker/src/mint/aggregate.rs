@@ -157,7 +157,7 @@ impl Mint {
         if self.stage != Stage::Pinned {
             return Vec::new();
         }
-        vec![MintEvent::Planned { lane: lane.to_owned(), token_id: token_id.to_owned() }]
+        vec![MintEvent::Planned { lane: lane.to_owned(), erc1155_id: token_id.to_owned() }]
     }
 
     /// A transaction that mints it was signed; the first of its nonce, or one in the place of another.

@@ -50,7 +50,7 @@ impl InlineProjection<MintEvent> for MintReadModel {
                 ))
                 .await?;
             }
-            MintEvent::Planned { lane, token_id } => {
+            MintEvent::Planned { lane, erc1155_id: token_id } => {
                 let (id, at) = (row.id, row.at);
                 let state = MintState::MintingInProgress.as_str();
                 txn.execute_raw(raw_sql!(
