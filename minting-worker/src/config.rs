@@ -44,7 +44,9 @@ impl Settings for Config {
         let (urls, chain_id) = (urls?, chain_id?);
         let nodes = match Nodes::new(chain_id, urls, NODE_LIMIT) {
             Ok(nodes) => Arc::new(nodes),
-            Err(error) => return env.mistake("CHAIN_RPC_URLS", &format!("cannot be used: {error}")),
+            Err(error) => {
+                return env.mistake("CHAIN_RPC_URLS", &format!("cannot be used: {error}"));
+            }
         };
         let (contract, signers, limits) = (contract?, signers?, limits?);
         Some(Self { chain: Some(Chain { nodes, contract, signers, limits }) })
@@ -57,7 +59,9 @@ fn node_urls(env: &mut Env, text: &str) -> Option<Vec<Url>> {
         match Url::parse(text) {
             Ok(url) if ["http", "https"].contains(&url.scheme()) => urls.push(url),
             // Not shown: it may hold a key.
-            Ok(_) | Err(_) => return env.mistake("CHAIN_RPC_URLS", "has what is no http or https URL"),
+            Ok(_) | Err(_) => {
+                return env.mistake("CHAIN_RPC_URLS", "has what is no http or https URL");
+            }
         }
     }
     Some(urls)
@@ -67,7 +71,9 @@ fn contract(env: &mut Env) -> Option<ContentToken> {
     let text: String = env.required("MINT_CONTRACT")?;
     match text.parse::<Address>() {
         Ok(address) if !address.is_zero() => Some(ContentToken { address }),
-        Ok(_) | Err(_) => env.mistake("MINT_CONTRACT", "is no address: `0x` and 40 hexadecimal digits"),
+        Ok(_) | Err(_) => {
+            env.mistake("MINT_CONTRACT", "is no address: `0x` and 40 hexadecimal digits")
+        }
     }
 }
 
@@ -94,11 +100,16 @@ fn signers(env: &mut Env, urls: &[Url]) -> Option<Vec<Arc<dyn Signer>>> {
     for key in keys {
         match LocalSigner::from_hex(&key) {
             Ok(signer) => signers.push(Arc::new(signer)),
-            Err(error) => return env.mistake("MINT_DEV_KEYS", &format!("has one that is wrong: {error}")),
+            Err(error) => {
+                return env.mistake("MINT_DEV_KEYS", &format!("has one that is wrong: {error}"));
+            }
         }
     }
     if signers.is_empty() {
-        return env.mistake("MINT_KEYSTORES", "is not set, and neither is MINT_DEV_KEYS: nobody would sign");
+        return env.mistake(
+            "MINT_KEYSTORES",
+            "is not set, and neither is MINT_DEV_KEYS: nobody would sign",
+        );
     }
     let mut addresses: Vec<_> = signers.iter().map(|signer| signer.address()).collect();
     addresses.sort_unstable();

@@ -1,7 +1,10 @@
 //! minting-worker: which posts and comments are to become tokens.
 
+pub mod config;
 pub mod content;
+pub mod lane;
 pub mod mint;
+pub mod slot;
 
 use std::process::ExitCode;
 
@@ -10,7 +13,9 @@ use service_kit::{Definition, Host, Parts, sql_migrations};
 use shared_schemas::Service;
 
 use crate::{
+    config::Config,
     content::reactor::FollowContent,
+    lane::projection::LaneReadModel,
     mint::{aggregate::Mint, api::MintApi, projection::MintReadModel},
 };
 
@@ -19,7 +24,7 @@ const TITLE: &str = "PeerLink minting";
 const DESCRIPTION: &str = "Mints: what is public can become a token of its author. They follow what happens to posts and comments, a moment later.";
 
 /// What this service is.
-pub fn definition() -> Definition<()> {
+pub fn definition() -> Definition<Config> {
     Definition {
         service: Service::Minting,
         port: 8005,
@@ -33,9 +38,20 @@ pub fn run() -> ExitCode {
     service_kit::program::serve(&definition())
 }
 
-fn build(host: &Host<()>) -> Parts {
+fn build(host: &Host<Config>) -> Parts {
     let mints = Streams::<Mint>::new(host.store.clone(), MintReadModel);
-    Parts::new(host)
+    let parts = Parts::new(host)
         .api(MintApi::new(host.store.db().clone()), TITLE, DESCRIPTION)
-        .runtime(|runtime| runtime.read_model(MintReadModel).reactor(FollowContent::new(mints)))
+        .runtime(|runtime| {
+            runtime
+                .read_model(MintReadModel)
+                .read_model(LaneReadModel)
+                .reactor(FollowContent::new(mints.clone()))
+        });
+    let lanes = lane::contexts(host, &mints);
+    let (tasks, shutdown) = (host.tasks.clone(), host.shutdown.clone());
+    parts.on_start(move || async move {
+        lane::start(lanes, &tasks, &shutdown);
+        Ok(())
+    })
 }

@@ -284,6 +284,23 @@ impl Nodes {
         self.agreed_height("the nonce", call).await
     }
 
+    /// The same at a height.
+    ///
+    /// # Errors
+    ///
+    /// [`NodesError::Disagreement`] if too few answer.
+    pub async fn nonce_at(&self, account: Address, height: u64) -> Result<u64, NodesError> {
+        let call = ("eth_getTransactionCount", json!([account, quantity(height)]));
+        self.agreed_height("the nonce", call).await
+    }
+
+    /// Whether any node has a receipt of any of these transactions.
+    pub async fn anybody_has_receipt(&self, hashes: &[H256]) -> bool {
+        let calls: Vec<_> =
+            hashes.iter().map(|hash| ("eth_getTransactionReceipt", json!([hash]))).collect();
+        self.ask_all::<Value>(&calls).await.iter().flatten().any(|receipt| !receipt.is_null())
+    }
+
     /// The height that more than half of the nodes have reached.
     ///
     /// # Errors

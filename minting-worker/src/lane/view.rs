@@ -1,6 +1,8 @@
 //! Lanes as they are stored: who works on them, and what was ordered.
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, FromQueryResult, raw_sql};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, FromQueryResult, raw_sql,
+};
 use shared_schemas::{LaneId, lane::PauseReason};
 use uuid::Uuid;
 
@@ -81,7 +83,11 @@ pub async fn lease(db: &DatabaseConnection, key: &LaneKey) -> Result<Option<Leas
 /// # Errors
 ///
 /// As [`order`].
-pub async fn take(db: &DatabaseConnection, key: &LaneKey, holder: Uuid) -> Result<Option<i64>, DbErr> {
+pub async fn take(
+    db: &DatabaseConnection,
+    key: &LaneKey,
+    holder: Uuid,
+) -> Result<Option<i64>, DbErr> {
     let LaneKey { lane, chain_id } = key;
     let row = EpochRow::find_by_statement(raw_sql!(
         Postgres,

@@ -179,6 +179,23 @@ impl Mint {
         vec![MintEvent::Signed { hash: hash.to_owned(), nonce, attempt, max_fee }]
     }
 
+    /// A lane takes it into a batch that is signed at once; nothing if it is not waiting for one.
+    pub fn take(
+        &self,
+        lane: &str,
+        token_id: &str,
+        hash: &str,
+        nonce: u64,
+        max_fee: u64,
+    ) -> Vec<MintEvent> {
+        let mut events = self.plan(lane, token_id);
+        let planned = events.iter().fold(self.clone(), Self::evolve);
+        if !events.is_empty() {
+            events.extend(planned.sign(hash, nonce, 1, max_fee));
+        }
+        events
+    }
+
     /// A node has the transaction.
     pub fn broadcast(&self, hash: &str) -> Vec<MintEvent> {
         if self.stage != Stage::Signed || self.hash.as_deref() != Some(hash) {
@@ -227,6 +244,14 @@ impl Mint {
             return Vec::new();
         }
         vec![MintEvent::Final { block, block_hash: block_hash.to_owned() }]
+    }
+
+    /// The token is in a block that is deep enough, whether the block was noted before or not.
+    pub fn finish_at(&self, hash: &str, block: u64, block_hash: &str) -> Vec<MintEvent> {
+        let mut events = self.mine(hash, block, block_hash);
+        let mined = events.iter().fold(self.clone(), Self::evolve);
+        events.extend(mined.finish(block, block_hash));
+        events
     }
 
     /// It cannot be minted as it is.

@@ -1,7 +1,9 @@
 //! Slots as they are stored: rows and statements.
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, FromQueryResult, raw_sql};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, FromQueryResult, raw_sql,
+};
 use serde_json::{Value, json};
 use shared_schemas::MintId;
 
@@ -272,7 +274,7 @@ pub async fn insert_attempt(
     attempt: &NewAttempt<'_>,
 ) -> Result<(), DbErr> {
     let LaneKey { lane, chain_id } = key;
-    let NewAttempt { nonce, attempt, hash, raw, max_fee, priority_fee } = attempt;
+    let NewAttempt { nonce, attempt, hash, raw, max_fee, priority_fee } = *attempt;
     let raw = raw.to_vec();
     txn.execute_raw(raw_sql!(
         Postgres,
@@ -310,7 +312,12 @@ pub async fn insert_foreign(
 /// # Errors
 ///
 /// As [`open`].
-pub async fn moved(txn: &DatabaseTransaction, key: &LaneKey, nonce: i64, state: &str) -> Result<(), DbErr> {
+pub async fn moved(
+    txn: &DatabaseTransaction,
+    key: &LaneKey,
+    nonce: i64,
+    state: &str,
+) -> Result<(), DbErr> {
     let LaneKey { lane, chain_id } = key;
     txn.execute_raw(raw_sql!(
         Postgres,
@@ -326,9 +333,14 @@ pub async fn moved(txn: &DatabaseTransaction, key: &LaneKey, nonce: i64, state: 
 /// # Errors
 ///
 /// As [`open`].
-pub async fn mined(txn: &DatabaseTransaction, key: &LaneKey, nonce: i64, at: &MinedAt<'_>) -> Result<(), DbErr> {
+pub async fn mined(
+    txn: &DatabaseTransaction,
+    key: &LaneKey,
+    nonce: i64,
+    at: &MinedAt<'_>,
+) -> Result<(), DbErr> {
     let LaneKey { lane, chain_id } = key;
-    let MinedAt { hash, block, block_hash, succeeded, gas_used, gas_price } = at;
+    let MinedAt { hash, block, block_hash, succeeded, gas_used, gas_price } = *at;
     txn.execute_raw(raw_sql!(
         Postgres,
         "UPDATE lane_slot SET state = 'MINED', mined_hash = {hash}, block = {block}, block_hash = {block_hash},
