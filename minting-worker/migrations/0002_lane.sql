@@ -18,6 +18,8 @@ UPDATE mint SET stage = 'WITHDRAWN' WHERE state = 'WITHDRAWN';
 ALTER TABLE mint ALTER COLUMN stage DROP DEFAULT;
 -- What waits for a lane, in the order in which it became ready.
 CREATE INDEX mint_waiting ON mint (updated_at, id) WHERE stage = 'PINNED';
+-- What is in a block and not final.
+CREATE INDEX mint_mined ON mint (id) WHERE stage = 'MINED';
 -- Dead letters.
 CREATE INDEX mint_parked ON mint (updated_at, id) WHERE stage = 'PARKED';
 CREATE INDEX mint_token ON mint (token_id);
@@ -44,6 +46,8 @@ CREATE TABLE lane_lease (
     epoch bigint NOT NULL,
     holder uuid NOT NULL,
     expires_at timestamptz NOT NULL,
+    -- Why its holder signs nothing at the moment; null if it would.
+    hold text,
     CONSTRAINT lane_lease_pkey PRIMARY KEY (lane, chain_id)
 );
 

@@ -1,11 +1,14 @@
 //! minting-worker: which posts and comments are to become tokens, and what those tokens say.
 
+pub mod config;
 pub mod consent;
 pub mod content;
+pub mod lane;
 pub mod metadata;
 pub mod mint;
 pub mod pinning;
 pub mod settings;
+pub mod slot;
 pub mod wallet;
 
 use std::{convert::Infallible, process::ExitCode};
@@ -16,8 +19,10 @@ use service_kit::{Definition, Host, Parts, Problem, sql_migrations};
 use shared_schemas::{Service, consent::ConsentEvent, mint::MintEvent, wallet::WalletEvent};
 
 use crate::{
+    config::Config,
     consent::{api::ConsentApi, projection::ConsentReadModel},
     content::{decide::Decide, due, reactor::FollowContent},
+    lane::projection::LaneReadModel,
     metadata::api::MetadataApi,
     mint::{api::MintApi, projection::MintReadModel},
     pinning::{
@@ -25,7 +30,6 @@ use crate::{
         job::{GiveUpMetadata, KeepMetadata, Metadatas},
         reactor::FollowMints,
     },
-    settings::Config,
     wallet::{api::WalletApi, projection::WalletReadModel},
 };
 
@@ -55,6 +59,7 @@ fn build(host: &Host<Config>) -> Parts {
     let consents = Streams::new(store.clone(), ConsentReadModel);
     let wallets = Streams::new(store.clone(), WalletReadModel);
     let decide = Decide { mints: mints.clone(), delay: content.delay };
+    let lanes = lane::contexts(host, &mints);
     let metadatas =
         Metadatas { mints, places: content.places.clone(), audit_interval: content.audit_interval };
     let blocks = content.store.clone();
@@ -74,6 +79,7 @@ fn build(host: &Host<Config>) -> Parts {
         .runtime(|runtime| {
             runtime
                 .read_model::<MintEvent>(MintReadModel)
+                .read_model(LaneReadModel)
                 .read_model::<ConsentEvent>(ConsentReadModel)
                 .read_model::<WalletEvent>(WalletReadModel)
                 .reactor(FollowContent::new(decide))
@@ -82,6 +88,7 @@ fn build(host: &Host<Config>) -> Parts {
                 .worker(GiveUpMetadata(metadatas))
         })
         .on_start(move || async move {
+            lane::start(lanes, &tasks, &shutdown);
             tasks.spawn(due::run(deciding, store, shutdown.clone()));
             tasks.spawn(audit::run(auditing, blocks, shutdown));
             Ok(())

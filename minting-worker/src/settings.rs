@@ -1,4 +1,4 @@
-//! Settings of the worker.
+//! Settings of content: delays and places.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -8,19 +8,8 @@ use content_pins::{Embedded, Kubo, PinningService, Place, Places, ServiceSetting
 use service_kit::{Env, config::Settings};
 use url::Url;
 
-/// What the worker is started with.
-pub struct Config {
-    /// About content: delays and places.
-    pub content: ContentConfig,
-}
-
-impl Settings for Config {
-    fn read(env: &mut Env) -> Option<Self> {
-        Some(Self { content: ContentConfig::read(env)? })
-    }
-}
-
 /// What is decided about content, and where its metadata is kept.
+#[derive(Clone)]
 pub struct ContentConfig {
     /// `MINT_DELAY`: how long a text must have stood before it is minted.
     pub delay: TimeDelta,
@@ -32,7 +21,7 @@ pub struct ContentConfig {
     pub places: Places,
 }
 
-impl ContentConfig {
+impl Settings for ContentConfig {
     fn read(env: &mut Env) -> Option<Self> {
         let delay = seconds(env, "MINT_DELAY", "600");
         let audit_interval = seconds(env, "PIN_AUDIT_INTERVAL", "3600");

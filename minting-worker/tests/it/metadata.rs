@@ -147,7 +147,7 @@ async fn mistakes_in_the_settings_are_reported_all_at_once() {
         ("BLOCKS_DIR", "/dev/null/blocks"),
     ]);
 
-    let refused = env.read::<minting_worker::settings::Config>().err().unwrap().to_string();
+    let refused = env.read::<minting_worker::config::Config>().err().unwrap().to_string();
 
     for name in [
         "MINT_DELAY",
@@ -162,6 +162,6 @@ async fn mistakes_in_the_settings_are_reported_all_at_once() {
     let directory = tempfile::tempdir().unwrap();
     let blocks = directory.path().display().to_string();
     let mut env = Env::from_pairs([("PIN_REQUIRED", "2"), ("BLOCKS_DIR", blocks.as_str())]);
-    let refused = env.read::<minting_worker::settings::Config>().err().unwrap().to_string();
+    let refused = env.read::<minting_worker::config::Config>().err().unwrap().to_string();
     assert!(refused.contains("PIN_REQUIRED asks for too much"), "{refused}");
 }
