@@ -4,6 +4,7 @@ pub mod config;
 pub mod content;
 pub mod lane;
 pub mod mint;
+pub mod operator;
 pub mod slot;
 
 use std::process::ExitCode;
@@ -17,6 +18,7 @@ use crate::{
     content::reactor::FollowContent,
     lane::projection::LaneReadModel,
     mint::{aggregate::Mint, api::MintApi, projection::MintReadModel},
+    operator::api::OperatorApi,
 };
 
 const TITLE: &str = "PeerLink minting";
@@ -40,15 +42,21 @@ pub fn run() -> ExitCode {
 
 fn build(host: &Host<Config>) -> Parts {
     let mints = Streams::<Mint>::new(host.store.clone(), MintReadModel);
+    let lanes = lane::contexts(host, &mints);
+    let operator = OperatorApi {
+        store: host.store.clone(),
+        mints: mints.clone(),
+        orders: Streams::new(host.store.clone(), LaneReadModel),
+        lanes: lanes.clone(),
+    };
     let parts = Parts::new(host)
-        .api(MintApi::new(host.store.db().clone()), TITLE, DESCRIPTION)
+        .api((MintApi::new(host.store.db().clone()), operator), TITLE, DESCRIPTION)
         .runtime(|runtime| {
             runtime
                 .read_model(MintReadModel)
                 .read_model(LaneReadModel)
                 .reactor(FollowContent::new(mints.clone()))
         });
-    let lanes = lane::contexts(host, &mints);
     let (tasks, shutdown) = (host.tasks.clone(), host.shutdown.clone());
     parts.on_start(move || async move {
         lane::start(lanes, &tasks, &shutdown);

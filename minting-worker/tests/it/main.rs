@@ -2,5 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
+mod chain;
+mod drill;
+mod lane;
 mod mint;
 mod support;

@@ -28,26 +28,43 @@ pub(crate) struct World {
     versions: Mutex<HashMap<Uuid, i64>>,
     issuer: TestIssuer,
     client: Client,
+    pub(crate) database_url: String,
     _database: TestDatabase,
 }
 
 impl World {
     pub(crate) async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// A worker with more settings.
+    pub(crate) async fn start_with(settings: &[(&str, String)]) -> Self {
         let database = TestDatabase::create().await.unwrap();
         let redis = TestRedis::start().await.unwrap();
         let issuer = TestIssuer::unpublished().unwrap();
-        let env = Env::from_pairs([
+        let mut pairs = vec![
             ("LISTEN_ADDR", "127.0.0.1:0".to_owned()),
             ("DATABASE_URL", database.schema("minting").await.unwrap()),
             ("REDIS_URL", redis.url()),
-        ]);
+        ];
+        let database_url = pairs[1].1.clone();
+        pairs.extend(settings.iter().cloned());
+        let env = Env::from_pairs(pairs);
         let definition = minting_worker::definition();
         let running = service_kit::service::start(&definition, env, Clock::System).await.unwrap();
         let publisher = Publisher::connect(&redis.url(), 2).await.unwrap();
         let client = Client::builder().timeout(SOON).build().unwrap();
         let versions = Mutex::default();
-        let world =
-            Self { running, redis, publisher, versions, issuer, client, _database: database };
+        let world = Self {
+            running,
+            redis,
+            publisher,
+            versions,
+            issuer,
+            client,
+            database_url,
+            _database: database,
+        };
         world.publish_key().await;
         let url = format!("http://{}/readyz", world.running.addr);
         eventually(SOON, || async {
@@ -97,6 +114,19 @@ impl World {
         if let Some((person, role)) = caller {
             request = request.bearer_auth(self.issuer.token(person, &[role]));
         }
+        answer(request.send().await.unwrap()).await
+    }
+
+    /// An answer to somebody with a role who changes something.
+    pub(crate) async fn post(
+        &self,
+        (person, role): (UserId, Role),
+        path: &str,
+        body: &Value,
+    ) -> (u16, Value) {
+        let url = format!("http://{}/api/v1{path}", self.running.addr);
+        let request =
+            self.client.post(url).bearer_auth(self.issuer.token(person, &[role])).json(body);
         answer(request.send().await.unwrap()).await
     }
 
