@@ -6,6 +6,7 @@ pub mod content;
 pub mod lane;
 pub mod metadata;
 pub mod mint;
+pub mod operator;
 pub mod pinning;
 pub mod settings;
 pub mod slot;
@@ -25,6 +26,7 @@ use crate::{
     lane::projection::LaneReadModel,
     metadata::api::MetadataApi,
     mint::{api::MintApi, projection::MintReadModel},
+    operator::api::OperatorApi,
     pinning::{
         audit, gateway,
         job::{GiveUpMetadata, KeepMetadata, Metadatas},
@@ -60,11 +62,18 @@ fn build(host: &Host<Config>) -> Parts {
     let wallets = Streams::new(store.clone(), WalletReadModel);
     let decide = Decide { mints: mints.clone(), delay: content.delay };
     let lanes = lane::contexts(host, &mints);
+    let operator = OperatorApi {
+        store: store.clone(),
+        mints: mints.clone(),
+        orders: Streams::new(store.clone(), LaneReadModel),
+        lanes: lanes.clone(),
+    };
     let metadatas =
         Metadatas { mints, places: content.places.clone(), audit_interval: content.audit_interval };
     let blocks = content.store.clone();
     let api = (
         MintApi::new(db.clone()),
+        operator,
         ConsentApi { consents },
         WalletApi { wallets },
         MetadataApi { db: db.clone(), store: blocks.clone() },

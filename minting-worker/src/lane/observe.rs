@@ -11,7 +11,10 @@ use super::{
     context::{ChainView, LaneContext, LaneError, hash, number, token, unsigned},
     step::Step,
 };
-use crate::slot::view::{self, MinedAt, Slot};
+use crate::{
+    mint::aggregate::Mint,
+    slot::view::{self, MinedAt, Slot},
+};
 
 impl LaneContext {
     /// Compares slots that should be in a block with the chain; whether anything has changed.
@@ -75,7 +78,7 @@ impl LaneContext {
         let work = self.fenced(epoch).await?;
         view::reorged(work.txn(), &self.key(), slot.nonce).await?;
         for item in &slot.items {
-            self.record(&work, item.mint_id, |mint| mint.reorg()).await?;
+            self.record(&work, item.mint_id, Mint::reorg).await?;
         }
         work.commit().await?;
         (self.watch)(Step::Reorged);
@@ -141,7 +144,7 @@ impl LaneContext {
         let work = self.fenced(epoch).await?;
         view::moved(work.txn(), &self.key(), slot.nonce, "FOREIGN").await?;
         for item in &slot.items {
-            self.record(&work, item.mint_id, |mint| mint.release()).await?;
+            self.record(&work, item.mint_id, Mint::release).await?;
         }
         self.pause(&work, PauseReason::ForeignNonce).await?;
         work.commit().await?;

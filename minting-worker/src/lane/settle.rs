@@ -11,7 +11,7 @@ use super::{
     step::Step,
 };
 use crate::{
-    mint::view as mints,
+    mint::{aggregate::Mint, view as mints},
     slot::view::{self, Slot, SlotItem},
 };
 
@@ -82,7 +82,7 @@ impl LaneContext {
                     self.record(&work, item.mint_id, |mint| mint.park(reason, &detail)).await?;
                 }
                 Verdict::Release => {
-                    self.record(&work, item.mint_id, |mint| mint.release()).await?;
+                    self.record(&work, item.mint_id, Mint::release).await?;
                 }
             }
         }

@@ -87,11 +87,12 @@ impl Aggregate for Mint {
             MintEvent::Signed { hash, .. } => {
                 Self { stage: Stage::Signed, hash: Some(hash.clone()), ..self }
             }
-            MintEvent::Broadcast { .. } => Self { stage: Stage::Broadcast, ..self },
+            MintEvent::Broadcast { .. } | MintEvent::Reorged { .. } => {
+                Self { stage: Stage::Broadcast, ..self }
+            }
             MintEvent::Mined { block_hash, .. } => {
                 Self { stage: Stage::Mined(block_hash.clone()), ..self }
             }
-            MintEvent::Reorged { .. } => Self { stage: Stage::Broadcast, ..self },
             MintEvent::Final { .. } => Self { stage: Stage::Final, ..self },
             MintEvent::Parked { .. } => Self { stage: Stage::Parked, ..self },
             MintEvent::Retried {} => {
@@ -213,9 +214,13 @@ impl Mint {
             Stage::Mined(known) => {
                 vec![MintEvent::Reorged { block_hash: known.clone() }, mined]
             }
-            Stage::Planned | Stage::Signed | Stage::Broadcast => vec![mined],
-            // Found on the chain although nobody here remembers to have minted it.
-            Stage::Requested | Stage::Pinned | Stage::Parked => vec![mined],
+            // The first three if it is found on the chain although nobody here remembers to have minted it.
+            Stage::Requested
+            | Stage::Pinned
+            | Stage::Parked
+            | Stage::Planned
+            | Stage::Signed
+            | Stage::Broadcast => vec![mined],
             Stage::Unrequested | Stage::Final | Stage::Withdrawn => Vec::new(),
         }
     }

@@ -106,18 +106,7 @@ impl InlineProjection<MintEvent> for MintReadModel {
                 ))
                 .await?;
             }
-            MintEvent::Retried {} => {
-                let (id, at) = (row.id, row.at);
-                let state = MintState::ReadyForMinting.as_str();
-                txn.execute_raw(raw_sql!(
-                    Postgres,
-                    "UPDATE mint SET state = {state}, stage = CASE WHEN digest IS NULL THEN 'REQUESTED' ELSE 'PINNED' END,
-                         lane = NULL, token_id = NULL, tx_hash = NULL, nonce = NULL, attempt = NULL, block = NULL,
-                         block_hash = NULL, park_reason = NULL, park_detail = NULL, updated_at = {at}
-                       WHERE id = {id}"
-                ))
-                .await?;
-            }
+            MintEvent::Retried {} => row.released().await?,
             MintEvent::Tombstoned {} => {
                 let (id, at) = (row.id, row.at);
                 txn.execute_raw(raw_sql!(
@@ -139,12 +128,27 @@ struct Row<'a> {
 }
 
 impl Row<'_> {
-    async fn moved(&self, state: MintState, stage: &str) -> Result<(), DbErr> {
-        let (id, at, state) = (self.id, self.at, state.as_str());
+    /// It waits again, as if no lane had ever had it.
+    async fn released(&self) -> Result<(), DbErr> {
+        let (id, at, state) = (self.id, self.at, MintState::ReadyForMinting.as_str());
         self.txn
             .execute_raw(raw_sql!(
                 Postgres,
-                "UPDATE mint SET state = {state}, stage = {stage}, updated_at = {at} WHERE id = {id}"
+                "UPDATE mint SET state = {state}, stage = CASE WHEN digest IS NULL THEN 'REQUESTED' ELSE 'PINNED' END,
+                     lane = NULL, token_id = NULL, tx_hash = NULL, nonce = NULL, attempt = NULL, block = NULL,
+                     block_hash = NULL, park_reason = NULL, park_detail = NULL, updated_at = {at}
+                   WHERE id = {id}"
+            ))
+            .await?;
+        Ok(())
+    }
+
+    async fn moved(&self, outside: MintState, inside: &str) -> Result<(), DbErr> {
+        let (id, at, state) = (self.id, self.at, outside.as_str());
+        self.txn
+            .execute_raw(raw_sql!(
+                Postgres,
+                "UPDATE mint SET state = {state}, stage = {inside}, updated_at = {at} WHERE id = {id}"
             ))
             .await?;
         Ok(())

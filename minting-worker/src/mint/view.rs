@@ -8,7 +8,7 @@ use shared_schemas::{CommentId, MintId, PostId, UserId, mint::MintState, moderat
 use uuid::Uuid;
 
 /// The last microsecond of the year 9999.
-const END_OF_TIME: i64 = 253_402_300_799_999_999;
+pub(crate) const END_OF_TIME: i64 = 253_402_300_799_999_999;
 
 const POST: &str = "POST";
 const COMMENT: &str = "COMMENT";
@@ -205,4 +205,88 @@ fn subject(kind: &str, id: Uuid) -> Result<Subject, DbErr> {
         COMMENT => Ok(Subject::Comment(CommentId(id))),
         kind => Err(DbErr::Type(format!("`{kind}` is no kind of subject"))),
     }
+}
+
+/// A mint as it is recorded, to be compared with the chain.
+#[derive(Clone, Debug)]
+pub struct Recorded {
+    /// Its id.
+    pub id: MintId,
+    /// What is minted.
+    pub subject: Subject,
+    /// How far it is.
+    pub stage: String,
+    /// What its metadata hashes to.
+    pub digest: Option<String>,
+    /// The height of its block.
+    pub block: Option<i64>,
+    /// A transaction that mints it is not final.
+    pub in_flight: bool,
+}
+
+impl Recorded {
+    /// Whether it is recorded as in a block.
+    pub fn is_minted(&self) -> bool {
+        matches!(self.stage.as_str(), "MINED" | "FINAL")
+    }
+}
+
+#[derive(FromQueryResult)]
+struct RecordedRow {
+    id: MintId,
+    subject_kind: String,
+    subject_id: Uuid,
+    stage: String,
+    digest: Option<String>,
+    block: Option<i64>,
+    in_flight: bool,
+}
+
+/// Mints by id, after one of them.
+///
+/// # Errors
+///
+/// As [`find`].
+pub async fn page(
+    db: &DatabaseConnection,
+    after: Uuid,
+    limit: i64,
+) -> Result<Vec<Recorded>, DbErr> {
+    let rows = RecordedRow::find_by_statement(raw_sql!(
+        Postgres,
+        "SELECT m.id, m.subject_kind, m.subject_id, m.stage, m.digest, m.block, EXISTS (
+             SELECT 1 FROM lane_item i
+               JOIN lane_slot s ON (s.lane, s.chain_id, s.nonce) = (i.lane, i.chain_id, i.nonce)
+               WHERE i.mint_id = m.id AND s.state IN ('SIGNED', 'BROADCAST', 'MINED')) AS in_flight
+           FROM mint m WHERE m.id > {after} ORDER BY m.id LIMIT {limit}"
+    ))
+    .all(db)
+    .await?;
+    let recorded = |row: RecordedRow| {
+        let subject = subject(&row.subject_kind, row.subject_id)?;
+        let RecordedRow { id, stage, digest, block, in_flight, .. } = row;
+        Ok(Recorded { id, subject, stage, digest, block, in_flight })
+    };
+    rows.into_iter().map(recorded).collect()
+}
+
+/// How many mints wait for a lane, and how many were given up.
+///
+/// # Errors
+///
+/// As [`find`].
+pub async fn backlog(db: &DatabaseConnection) -> Result<(i64, i64), DbErr> {
+    #[derive(FromQueryResult)]
+    struct Counts {
+        waiting: i64,
+        parked: i64,
+    }
+    let row = Counts::find_by_statement(raw_sql!(
+        Postgres,
+        "SELECT count(*) FILTER (WHERE stage = 'PINNED') AS waiting, count(*) FILTER (WHERE stage = 'PARKED') AS parked
+           FROM mint WHERE stage IN ('PINNED', 'PARKED')"
+    ))
+    .one(db)
+    .await?;
+    Ok(row.map_or((0, 0), |row| (row.waiting, row.parked)))
 }

@@ -31,6 +31,7 @@ pub(crate) struct World {
     versions: Mutex<HashMap<Uuid, i64>>,
     issuer: TestIssuer,
     client: Client,
+    pub(crate) database_url: String,
     _database: TestDatabase,
     blocks: TempDir,
     pairs: Vec<(&'static str, String)>,
@@ -48,7 +49,14 @@ impl World {
         world
     }
 
-    /// A worker whom nobody has told anything.
+    /// A worker with more settings, whom nobody has told anything.
+    pub(crate) async fn start_with(settings: &[(&'static str, String)]) -> Self {
+        let settings: Vec<_> =
+            settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        Self::with(Clock::System, &settings).await
+    }
+
+    /// As [`Self::start_with`], at another time.
     pub(crate) async fn with(clock: Clock, settings: &[(&'static str, &str)]) -> Self {
         let database = TestDatabase::create().await.unwrap();
         let redis = TestRedis::start().await.unwrap();
@@ -60,6 +68,7 @@ impl World {
             ("REDIS_URL", redis.url()),
             ("BLOCKS_DIR", blocks.path().display().to_string()),
         ];
+        let database_url = pairs[1].1.clone();
         pairs.extend(settings.iter().map(|(name, value)| (*name, (*value).to_owned())));
         let (kept, told) = (pairs.clone(), clock.clone());
         let env = Env::from_pairs(pairs);
@@ -75,6 +84,7 @@ impl World {
             versions,
             issuer,
             client,
+            database_url,
             _database: database,
             blocks,
             pairs: kept,
@@ -124,6 +134,19 @@ impl World {
         if let Some((person, role)) = caller {
             request = request.bearer_auth(self.issuer.token(person, &[role]));
         }
+        answer(request.send().await.unwrap()).await
+    }
+
+    /// An answer to somebody with a role who changes something.
+    pub(crate) async fn post(
+        &self,
+        (person, role): (UserId, Role),
+        path: &str,
+        body: &Value,
+    ) -> (u16, Value) {
+        let url = format!("http://{}/api/v1{path}", self.running.addr);
+        let request =
+            self.client.post(url).bearer_auth(self.issuer.token(person, &[role])).json(body);
         answer(request.send().await.unwrap()).await
     }
 

@@ -1,0 +1,133 @@
+//! Lanes that are killed all the time, on a chain that forgets, reorganises and becomes dear: every content is minted exactly once.
+
+use std::{process::Stdio, time::Duration};
+
+use sea_orm::{FromQueryResult, raw_sql};
+use test_kit::TestChain;
+use tokio::process::{Child, Command};
+
+use crate::chain::{ChainWorld, LATER, quick};
+
+/// How many processes are killed at random; `cargo xtask drill mint --kills N` says it.
+fn kills() -> u32 {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the launcher's command says how long the drill is"
+    )]
+    let kills = std::env::var("PEERLINK_DRILL_KILLS");
+    kills.ok().and_then(|text| text.parse().ok()).unwrap_or(100)
+}
+
+struct Lanes<'a> {
+    world: &'a ChainWorld,
+    seed: u32,
+}
+
+impl Lanes<'_> {
+    /// A process with one lane; it is killed when this is dropped.
+    fn spawn(&mut self, key: &str, step: Option<(&str, u32)>) -> Child {
+        self.seed += 1;
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lane-worker"));
+        command
+            .arg(&self.world.world.database_url)
+            .arg(self.world.chain.url())
+            .arg(evm_chain::checksummed(self.world.contract.address))
+            .arg(key)
+            .arg(self.seed.to_string());
+        if let Some((step, times)) = step {
+            command.args([step, &times.to_string()]);
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true).spawn().unwrap()
+    }
+}
+
+#[derive(Debug, FromQueryResult)]
+struct Slots {
+    slots: i64,
+    nonces: i64,
+    open: i64,
+    foreign: i64,
+}
+
+/// Nonces without a gap, none of somebody else, and nothing left open.
+async fn slots_are_whole(world: &ChainWorld) {
+    let rows = Slots::find_by_statement(raw_sql!(
+        Postgres,
+        "SELECT count(*) AS slots, max(nonce) - min(nonce) + 1 AS nonces,
+             count(*) FILTER (WHERE state NOT IN ('FINAL', 'FOREIGN')) AS open,
+             count(*) FILTER (WHERE state = 'FOREIGN') AS foreign
+           FROM lane_slot GROUP BY lane"
+    ))
+    .all(world.world.running.store.db())
+    .await
+    .unwrap();
+    assert!(!rows.is_empty());
+    for row in rows {
+        assert_eq!((row.slots, row.open, row.foreign), (row.nonces, 0, 0), "{row:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lane_that_is_killed_at_any_step_mints_everything_once() {
+    let world = ChainWorld::start(&[], quick()).await;
+    let mut lanes = Lanes { world: &world, seed: 0 };
+    let steps = ["signed", "kept", "sent", "noted", "mined", "final"];
+    let mut next = 0..0;
+    for (round, step) in steps.iter().enumerate() {
+        let first = u128::try_from(round).unwrap() * 10;
+        next = first..first + 10;
+        world.request(next.clone()).await;
+        for times in [1, 2] {
+            let mut lane = lanes.spawn(TestChain::KEYS[0], Some((step, times)));
+            let ended = tokio::time::timeout(LATER, lane.wait()).await;
+            assert!(!ended.expect("it comes to the step").unwrap().success());
+        }
+    }
+
+    let _lane = lanes.spawn(TestChain::KEYS[0], None);
+    world.all_final(0..next.end).await;
+
+    world.each_exactly_once(0..next.end).await;
+    slots_are_whole(&world).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lanes_that_are_killed_at_random_on_a_faulty_chain_mint_everything_once() {
+    let kills = kills();
+    let mints = u128::from(kills.max(20)) * 3;
+    let world = ChainWorld::start(&[], quick()).await;
+    let mut lanes = Lanes { world: &world, seed: 0 };
+    let keys = TestChain::KEYS;
+    // Two rivals for one lane, and another lane beside them.
+    let mut running: Vec<(&str, Child)> =
+        [keys[0], keys[0], keys[1]].map(|key| (key, lanes.spawn(key, None))).into();
+    let mut random = fastrand::Rng::with_seed(0x5eed);
+    let (mut requested, mut faults) = (0, 0);
+
+    for kill in 0..kills {
+        let due = mints * u128::from(kill + 1) / u128::from(kills);
+        world.request(requested..due).await;
+        requested = due;
+        tokio::time::sleep(Duration::from_millis(random.u64(30..400))).await;
+        let victim = random.usize(0..running.len());
+        let (key, lane) = &mut running[victim];
+        lane.kill().await.unwrap();
+        let key = *key;
+        running[victim].1 = lanes.spawn(key, None);
+        let fault = match random.u32(0..12) {
+            0 => world.chain.reorganise(1).await,
+            1 => world.chain.reorganise(random.u64(2..4)).await,
+            2 | 3 => world.chain.empty_the_pool().await,
+            4 => world.chain.next_base_fee(random.u64(20..200) * 1_000_000_000).await,
+            _ => continue,
+        };
+        // A chain that is younger than the reorganisation is deep refuses it.
+        faults += u32::from(fault.is_ok());
+    }
+
+    world.all_final(0..mints).await;
+    world.each_exactly_once(0..mints).await;
+    slots_are_whole(&world).await;
+    assert!(kills < 20 || faults > 0);
+    world.world.audited().await;
+}
