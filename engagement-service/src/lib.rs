@@ -27,7 +27,7 @@ pub fn definition() -> Definition<()> {
     Definition {
         service: Service::Engagement,
         port: 8004,
-        migrations: sql_migrations!["0001_activity", "0002_notification"],
+        migrations: sql_migrations!["0001_activity", "0002_notification", "0003_mint"],
         build,
     }
 }

@@ -138,6 +138,23 @@ pub enum MintEvent {
     Tombstoned {},
 }
 
+impl MintEvent {
+    /// Where the mint stands after this; `None` if it stands where it stood.
+    pub fn leads_to(&self) -> Option<MintState> {
+        match self {
+            Self::Requested { .. } | Self::Retried {} => Some(MintState::ReadyForMinting),
+            Self::Withdrawn {} => Some(MintState::Withdrawn),
+            Self::Planned { .. }
+            | Self::Broadcast { .. }
+            | Self::Mined { .. }
+            | Self::Reorged { .. } => Some(MintState::MintingInProgress),
+            Self::Final { .. } => Some(MintState::MintingCompleted),
+            Self::Parked { .. } => Some(MintState::MintingFailed),
+            Self::Pinned { .. } | Self::Signed { .. } | Self::Tombstoned {} => None,
+        }
+    }
+}
+
 impl Event for MintEvent {
     const CATEGORY: &'static str = "mint";
     const SERVICE: Service = Service::Minting;

@@ -15,7 +15,7 @@ pub enum WalletEvent {
     #[serde(rename = "wallet.challenged.v1")]
     Challenged {
         /// The address with its EIP-55 checksum.
-        address: String,
+        account: String,
         /// What makes the text to sign the only one of its kind: 32 lower-case hexadecimal digits.
         nonce: String,
         /// When a signature comes too late.
@@ -25,7 +25,7 @@ pub enum WalletEvent {
     #[serde(rename = "wallet.proven.v1")]
     Proven {
         /// The address with its EIP-55 checksum.
-        address: String,
+        account: String,
     },
     /// The person took the address back.
     #[serde(rename = "wallet.removed.v1")]

@@ -1,6 +1,7 @@
 //! The words of a notification, made when it is shown: they can be improved or translated without touching a fact.
 
 use shared_schemas::{
+    mint::MintState,
     moderation::Decision,
     notification::{About, NotificationKind},
 };
@@ -20,8 +21,24 @@ pub fn message(kind: NotificationKind, about: &About, detail: Option<&str>) -> S
             |level| format!("Your activity has reached the level {level}."),
         ),
         NotificationKind::SystemMessage => {
-            outcome(about, detail.and_then(|detail| detail.parse().ok()))
+            match detail.and_then(|detail| detail.parse::<MintState>().ok()) {
+                Some(state) => minted(about, state),
+                None => outcome(about, detail.and_then(|detail| detail.parse().ok())),
+            }
         }
+    }
+}
+
+fn minted(about: &About, state: MintState) -> String {
+    let what = if about.comment_id.is_some() { "comment" } else { "post" };
+    match state {
+        MintState::MintingCompleted => format!("Your {what} is a token of yours now."),
+        MintState::MintingFailed => {
+            format!("Your {what} could not be made a token. Somebody looks into it.")
+        }
+        MintState::ReadyForMinting => format!("Your {what} is about to become a token."),
+        MintState::MintingInProgress => format!("Your {what} is becoming a token."),
+        MintState::Withdrawn => format!("Your {what} does not become a token."),
     }
 }
 

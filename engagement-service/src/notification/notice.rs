@@ -4,6 +4,7 @@ use shared_schemas::{
     CommentId, PostId, UserId,
     comment::CommentEvent,
     connection::ConnectionEvent,
+    mint::{MintEvent, MintState},
     moderation::Decision,
     notification::{About, NotificationKind},
     post::PostEvent,
@@ -38,6 +39,20 @@ pub(super) fn of_post(id: PostId, event: &PostEvent) -> Vec<Notice> {
     };
     let about = About { post_id: Some(id), case_id: Some(*case_id), ..About::default() };
     vec![outcome(*author_id, about, decision)]
+}
+
+/// What an event about a mint tells its author: that the token is there for good, or that nobody tries any more.
+pub(super) fn of_mint(author_id: UserId, about: About, event: &MintEvent) -> Vec<Notice> {
+    match event.leads_to() {
+        Some(state @ (MintState::MintingCompleted | MintState::MintingFailed)) => vec![Notice {
+            recipient_id: author_id,
+            kind: NotificationKind::SystemMessage,
+            about,
+            detail: Some(state.as_str()),
+        }],
+        Some(MintState::ReadyForMinting | MintState::MintingInProgress | MintState::Withdrawn)
+        | None => Vec::new(),
+    }
 }
 
 /// What an event about a comment tells those it concerns.

@@ -8,6 +8,7 @@ use shared_schemas::{
     comment::CommentEvent,
     connection::ConnectionEvent,
     envelope::Metadata,
+    mint::MintEvent,
     post::{Category, PostEvent},
     reaction::{ReactionEvent, ReactionKind},
     signing_key::SigningKeyEvent,
@@ -26,6 +27,7 @@ pub(crate) enum What {
     Comment(CommentEvent),
     Reaction(ReactionEvent),
     View(ViewEvent),
+    Mint(MintEvent),
 }
 
 /// One event of another service.
@@ -63,6 +65,7 @@ impl Fact {
             What::Comment(event) => self.publish_event(publisher, event).await,
             What::Reaction(event) => self.publish_event(publisher, event).await,
             What::View(event) => self.publish_event(publisher, event).await,
+            What::Mint(event) => self.publish_event(publisher, event).await,
         }
     }
 
@@ -76,6 +79,7 @@ impl Fact {
             What::Key(_) | What::User(_) | What::Connection(_) => Service::Auth,
             What::Post(_) => Service::Post,
             What::Comment(_) | What::Reaction(_) | What::View(_) => Service::Interaction,
+            What::Mint(_) => Service::Minting,
         }
     }
 }

@@ -19,7 +19,10 @@ use super::{
     aggregate::{Body, Comment, CommentError, Draft},
     view::{self, CommentRow},
 };
-use crate::post::mirror::{Posts, moderates};
+use crate::{
+    post::mirror::{Posts, moderates},
+    token::ShownToken,
+};
 
 /// The endpoints.
 pub struct CommentApi {
@@ -98,6 +101,9 @@ pub struct CommentView {
     pub created_at: DateTime<Utc>,
     /// When its text last changed.
     pub updated_at: DateTime<Utc>,
+    /// Its token, if its author wanted one.
+    #[oai(skip_serializing_if_is_none)]
+    pub token: Option<ShownToken>,
 }
 
 impl Example for CommentView {
@@ -112,6 +118,7 @@ impl Example for CommentView {
             total_replies: 2,
             created_at: example::moment(),
             updated_at: example::moment(),
+            token: None,
         }
     }
 }
@@ -128,6 +135,7 @@ impl From<CommentRow> for CommentView {
             total_replies: row.total_replies,
             created_at: row.created_at,
             updated_at: row.updated_at,
+            token: row.token.shown(),
         }
     }
 }

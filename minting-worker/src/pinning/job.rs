@@ -1,12 +1,16 @@
 //! Keeps metadata in enough places and tells the mint so; gives it up.
 
-use std::convert::Infallible;
+use std::{
+    convert::Infallible,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use async_trait::async_trait;
 use aws_lc_rs::rand;
 use chrono::TimeDelta;
+use content_blocks::Cid;
 use content_pins::{NotEnough, PlaceError, Places, Root};
-use event_runtime::{ExecuteError, Expected, Job, JobOutcome, JobWorker, Streams};
+use event_runtime::{ExecuteError, Expected, Job, JobOutcome, JobWorker, Streams, UnitOfWork};
 use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
 use shared_schemas::{MintId, consent::TextWish, envelope, moderation::Subject};
@@ -158,21 +162,24 @@ impl Metadatas {
         }
         let kept = self.places.check(&blocks).await?;
 
-        let work = store.begin().await?;
-        let now_known = content::view::find(work.txn(), listed.subject).await?;
-        if now_known.and_then(|content| content.version) != Some(version) {
-            return Err(KeepError::Changed);
-        }
         let pin = Pin {
             cid: document.to_string(),
             digest: hex(document.hash().digest()),
             owner: wallet.address,
         };
-        self.mints
-            .execute_in(&work, mint_id, Expected::Any, &cause, |mint| {
-                Ok::<_, Infallible>(mint.pin(&pin))
-            })
-            .await?;
+        let work = store.begin().await?;
+        let is_wanted = self.hold(&work, mint_id, &cause, Some(&pin)).await?;
+        if !is_wanted {
+            // Withdrawn while it was kept, and perhaps given up before all of it was there.
+            return self.release(work, mint_id, [document, image]).await;
+        }
+        let content = content::view::find(work.txn(), listed.subject).await?;
+        let stored = view::find(work.txn(), mint_id).await?;
+        let is_same = content.and_then(|content| content.version) == Some(version)
+            && stored.is_some_and(|stored| stored.cid == pin.cid);
+        if !is_same {
+            return Err(KeepError::Changed);
+        }
         let now = store.clock().now();
         view::checked(work.txn(), mint_id, &kept, now, now + self.audit_interval).await?;
         work.commit().await?;
@@ -180,20 +187,48 @@ impl Metadatas {
     }
 
     async fn give_up(&self, job: &Job) -> Result<(), KeepError> {
-        let Task { mint_id, .. } = serde_json::from_value(job.payload.clone())?;
-        let store = self.mints.store();
-        let (mint, _) = self.mints.state(mint_id).await?;
-        let is_unwanted = mint.is_tombstoned || mint.stage == Stage::Withdrawn;
-        let Some(stored) = view::find(store.db(), mint_id).await?.filter(|_| is_unwanted) else {
+        let Task { mint_id, metadata: cause } = serde_json::from_value(job.payload.clone())?;
+        let work = self.mints.store().begin().await?;
+        let is_wanted = self.hold(&work, mint_id, &cause, None).await?;
+        let Some(stored) = view::find(work.txn(), mint_id).await?.filter(|_| !is_wanted) else {
             // Requested again meanwhile, or given up before.
             return Ok(());
         };
-        let label = mint_id.to_string();
         let metadata = stored.metadata();
-        for cid in [metadata.document.cid(), metadata.image.cid()] {
+        self.release(work, mint_id, [metadata.document.cid(), metadata.image.cid()]).await
+    }
+
+    /// Keeps a mint as it is until the work ends, and says whether its metadata is wanted; pins it if it is and waits for that.
+    async fn hold(
+        &self,
+        work: &UnitOfWork,
+        mint_id: MintId,
+        cause: &envelope::Metadata,
+        pin: Option<&Pin>,
+    ) -> Result<bool, KeepError> {
+        let is_wanted = AtomicBool::new(false);
+        self.mints
+            .execute_in(work, mint_id, Expected::Any, cause, |mint| {
+                let is_gone = mint.is_tombstoned
+                    || matches!(mint.stage, Stage::Unrequested | Stage::Withdrawn);
+                is_wanted.store(!is_gone, Ordering::Relaxed);
+                Ok::<_, Infallible>(pin.map(|pin| mint.pin(pin)).unwrap_or_default())
+            })
+            .await?;
+        Ok(is_wanted.into_inner())
+    }
+
+    /// Gives blocks up everywhere and forgets the salt, while nobody can ask for the mint again.
+    async fn release(
+        &self,
+        work: UnitOfWork,
+        mint_id: MintId,
+        cids: [Cid; 2],
+    ) -> Result<(), KeepError> {
+        let label = mint_id.to_string();
+        for cid in cids {
             self.places.release(&cid, &label).await?;
         }
-        let work = store.begin().await?;
         view::forget(work.txn(), mint_id).await?;
         work.commit().await?;
         Ok(())

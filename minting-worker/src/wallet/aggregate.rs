@@ -61,13 +61,13 @@ impl Aggregate for Wallet {
 
     fn evolve(self, event: &WalletEvent) -> Self {
         match event {
-            WalletEvent::Challenged { address, nonce, expires_at } => {
-                let (address, nonce) = (address.clone(), nonce.clone());
+            WalletEvent::Challenged { account, nonce, expires_at } => {
+                let (address, nonce) = (account.clone(), nonce.clone());
                 let challenge = Some(Challenge { address, nonce, expires_at: *expires_at });
                 Self { challenge, ..self }
             }
-            WalletEvent::Proven { address } => {
-                Self { address: Some(address.clone()), challenge: None }
+            WalletEvent::Proven { account } => {
+                Self { address: Some(account.clone()), challenge: None }
             }
             WalletEvent::Removed {} => Self::default(),
         }
@@ -77,8 +77,8 @@ impl Aggregate for Wallet {
 impl Wallet {
     /// The person names an address. A challenge before it counts no more.
     pub fn challenge(&self, challenge: Challenge) -> Vec<WalletEvent> {
-        let Challenge { address, nonce, expires_at } = challenge;
-        vec![WalletEvent::Challenged { address, nonce, expires_at }]
+        let Challenge { address: account, nonce, expires_at } = challenge;
+        vec![WalletEvent::Challenged { account, nonce, expires_at }]
     }
 
     /// The person has signed. The proven address takes the place of another; a challenge is good for one proof.
@@ -102,7 +102,7 @@ impl Wallet {
         if signer != challenge.address {
             return Err(WalletError::OtherSigner(signer));
         }
-        Ok(vec![WalletEvent::Proven { address: signer }])
+        Ok(vec![WalletEvent::Proven { account: signer }])
     }
 
     /// The person takes the address back; nothing if there is none.

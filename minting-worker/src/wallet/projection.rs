@@ -23,10 +23,10 @@ impl InlineProjection<WalletEvent> for WalletReadModel {
         let (id, at) = (recorded.aggregate_id, recorded.occurred_at);
         match &recorded.event {
             WalletEvent::Challenged { .. } => {}
-            WalletEvent::Proven { address } => {
+            WalletEvent::Proven { account } => {
                 txn.execute_raw(raw_sql!(
                     Postgres,
-                    "INSERT INTO wallet (user_id, address, proven_at) VALUES ({id}, {address}, {at})
+                    "INSERT INTO wallet (user_id, address, proven_at) VALUES ({id}, {account}, {at})
                        ON CONFLICT ON CONSTRAINT wallet_pkey
                          DO UPDATE SET address = EXCLUDED.address, proven_at = EXCLUDED.proven_at"
                 ))

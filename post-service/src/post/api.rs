@@ -22,6 +22,7 @@ use super::{
     aggregate::{Content, Post, PostError},
     view::{self, Filter, PostRow},
 };
+use crate::token::ShownToken;
 
 /// The endpoints.
 pub struct PostApi {
@@ -122,6 +123,9 @@ pub struct PostView {
     /// When it was first public.
     #[oai(skip_serializing_if_is_none)]
     pub published_at: Option<DateTime<Utc>>,
+    /// Its token, if its author wanted one.
+    #[oai(skip_serializing_if_is_none)]
+    pub token: Option<ShownToken>,
 }
 
 impl Example for PostView {
@@ -143,6 +147,7 @@ impl Example for PostView {
             created_at: example::moment(),
             updated_at: example::moment(),
             published_at: Some(example::moment()),
+            token: None,
         }
     }
 }
@@ -164,6 +169,7 @@ impl From<PostRow> for PostView {
             created_at: row.created_at,
             updated_at: row.updated_at,
             published_at: row.published_at,
+            token: row.token.shown(),
             title: row.title,
             body: row.body,
         }
