@@ -144,11 +144,11 @@ impl Row<'_> {
     }
 
     async fn moved(&self, outside: MintState, stage: &str) -> Result<(), DbErr> {
-        let (id, at, state) = (self.id, self.at, outside.as_str());
+        let (id, at, outside) = (self.id, self.at, outside.as_str());
         self.txn
             .execute_raw(raw_sql!(
                 Postgres,
-                "UPDATE mint SET state = {state}, stage = {stage}, updated_at = {at} WHERE id = {id}"
+                "UPDATE mint SET state = {outside}, stage = {stage}, updated_at = {at} WHERE id = {id}"
             ))
             .await?;
         Ok(())

@@ -80,7 +80,7 @@ pub struct ShownFact {
 #[derive(Clone, Debug, Object)]
 #[oai(example, rename = "Lanes")]
 pub struct ShownLanes {
-    /// Whether anything is minted here. Off without CHAIN_RPC_URLS; mints wait.
+    /// Whether anything is minted here. Off without `CHAIN_RPC_URLS`; mints wait.
     pub minting: bool,
     /// The chain.
     #[oai(skip_serializing_if_is_none)]
