@@ -4,7 +4,7 @@ use std::{process::Stdio, time::Duration};
 
 use sea_orm::{FromQueryResult, raw_sql};
 use serde_json::json;
-use test_kit::{TestChain, eventually};
+use test_kit::TestChain;
 use tokio::process::{Child, Command};
 
 use crate::chain::{ChainWorld, LATER, quick};
@@ -92,12 +92,9 @@ async fn a_lane_that_is_killed_at_any_step_mints_everything_once() {
     let lane = lanes.spawn(key, Some(("reorged", 1)));
     let newest = requested + 4;
     requested += 5;
-    eventually(LATER, || async {
-        world.chain.mine(1).await.unwrap();
-        let standing = world.standing(newest).await;
-        if standing.stage == "MINED" { Ok(()) } else { Err(standing) }
-    })
-    .await;
+    world.wait_for(newest, "BROADCAST").await;
+    world.chain.mine(1).await.unwrap();
+    world.wait_for(newest, "MINED").await;
     world.chain.reorganise(1).await.unwrap();
     world.chain.mine(1).await.unwrap();
     dies(lane, "reorged").await;
