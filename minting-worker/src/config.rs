@@ -6,7 +6,7 @@ use evm_chain::{Address, ContentToken, LocalSigner, Nodes, Signer};
 use service_kit::{Env, config::Settings};
 use url::Url;
 
-use crate::lane::limits::Limits;
+use crate::{lane::limits::Limits, settings::ContentConfig};
 
 /// How long a node may take for an answer.
 const NODE_LIMIT: Duration = Duration::from_secs(10);
@@ -16,7 +16,12 @@ const NODE_LIMIT: Duration = Duration::from_secs(10);
 pub struct Config {
     /// The chain; `None` if nothing is minted here, and requests wait.
     pub chain: Option<Chain>,
+    /// What is decided about content, and where its metadata is kept.
+    pub content: ContentConfig,
 }
+
+/// The chain, or none.
+struct OnChain(Option<Chain>);
 
 /// What is minted where, and by whom.
 #[derive(Clone)]
@@ -33,9 +38,17 @@ pub struct Chain {
 
 impl Settings for Config {
     fn read(env: &mut Env) -> Option<Self> {
+        // Both are read before either is missed, so that the mistakes of both are reported.
+        let (content, chain) = (ContentConfig::read(env), OnChain::read(env));
+        Some(Self { chain: chain?.0, content: content? })
+    }
+}
+
+impl Settings for OnChain {
+    fn read(env: &mut Env) -> Option<Self> {
         let urls: String = env.optional_secret("CHAIN_RPC_URLS", "")?;
         if urls.trim().is_empty() {
-            return Some(Self { chain: None });
+            return Some(Self(None));
         }
         let (urls, chain_id) = (node_urls(env, &urls), env.required::<u64>("CHAIN_ID"));
         let contract = contract(env);
@@ -49,7 +62,7 @@ impl Settings for Config {
             }
         };
         let (contract, signers, limits) = (contract?, signers?, limits?);
-        Some(Self { chain: Some(Chain { nodes, contract, signers, limits }) })
+        Some(Self(Some(Chain { nodes, contract, signers, limits })))
     }
 }
 

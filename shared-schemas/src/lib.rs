@@ -10,6 +10,7 @@
 pub mod choice;
 pub mod comment;
 pub mod connection;
+pub mod consent;
 pub mod envelope;
 pub mod event;
 pub mod id;
@@ -24,6 +25,7 @@ pub mod session;
 pub mod signing_key;
 pub mod user;
 pub mod view;
+pub mod wallet;
 
 pub use event::{DecodeError, Event, RawEvent};
 pub use id::{

@@ -158,6 +158,7 @@ mod tests {
             parent_id: parent_author_id.map(|_| CommentId(Uuid::from_u128(7))),
             parent_author_id,
             body: "yes".to_owned(),
+            mint: None,
         }
     }
 

@@ -116,7 +116,8 @@ impl History {
 
     pub(crate) fn publish_again(&mut self, Post { id, author, category }: Post) {
         let (title, body) = ("A title".to_owned(), "A body.".to_owned());
-        let published = PostEvent::Published { author_id: author, title, body, category };
+        let published =
+            PostEvent::Published { author_id: author, title, body, category, mint: None };
         self.happen(id, What::Post(published));
     }
 
@@ -143,6 +144,7 @@ impl History {
             parent_id: parent.map(|(id, _)| id),
             parent_author_id: parent.map(|(_, author)| author),
             body: "A comment.".to_owned(),
+            mint: None,
         };
         self.happen(id, What::Comment(added));
         id

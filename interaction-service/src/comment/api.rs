@@ -45,11 +45,18 @@ struct AddComment {
     /// The comment it answers, on the same post.
     #[oai(skip_serializing_if_is_none)]
     parent_id: Option<CommentId>,
+    /// Whether the author wants a token of it, within what the author lets be minted at all.
+    #[oai(skip_serializing_if_is_none)]
+    mint: Option<bool>,
 }
 
 impl Example for AddComment {
     fn example() -> Self {
-        Self { body: "Mine took three days, and was worth it.".to_owned(), parent_id: None }
+        Self {
+            body: "Mine took three days, and was worth it.".to_owned(),
+            parent_id: None,
+            mint: None,
+        }
     }
 }
 
@@ -207,6 +214,7 @@ impl CommentApi {
             author_id: user,
             parent: parent(work.txn(), post_id.0, request.parent_id).await?,
             body,
+            mint: request.mint,
         };
         let id = CommentId::new(store.clock().now());
         let version = self

@@ -143,12 +143,12 @@ impl Row<'_> {
         Ok(())
     }
 
-    async fn moved(&self, outside: MintState, stage: &str) -> Result<(), DbErr> {
-        let (id, at, outside) = (self.id, self.at, outside.as_str());
+    async fn moved(&self, outside: MintState, inside: &str) -> Result<(), DbErr> {
+        let (id, at, state) = (self.id, self.at, outside.as_str());
         self.txn
             .execute_raw(raw_sql!(
                 Postgres,
-                "UPDATE mint SET state = {outside}, stage = {stage}, updated_at = {at} WHERE id = {id}"
+                "UPDATE mint SET state = {state}, stage = {inside}, updated_at = {at} WHERE id = {id}"
             ))
             .await?;
         Ok(())

@@ -15,7 +15,7 @@ use minting_worker::{
         projection::MintReadModel,
     },
 };
-use sea_orm::{FromQueryResult, raw_sql};
+use sea_orm::{ConnectionTrait as _, FromQueryResult, raw_sql};
 use serde_json::json;
 use shared_schemas::{MintId, envelope::Metadata, moderation::Subject};
 use test_kit::{TestChain, eventually};
@@ -90,7 +90,20 @@ impl ChainWorld {
         Self { world, chain, contract, nodes, mints }
     }
 
-    /// Publishes posts with these numbers, and pins their metadata.
+    /// Waits until the worker has heard of a post. Its author agreed to nothing, so the worker does nothing about it by itself.
+    async fn known(&self, number: u128) {
+        let id = post(number);
+        eventually(LATER, || async {
+            let row = self.world.running.store.db().query_one_raw(raw_sql!(
+                Postgres,
+                "SELECT 1 AS known FROM content WHERE id = {id}"
+            ));
+            row.await.unwrap().ok_or("not heard of")
+        })
+        .await;
+    }
+
+    /// Publishes posts with these numbers, and has them requested and pinned: by the test, which chooses owners and digests.
     pub(crate) async fn request(&self, numbers: std::ops::Range<u128>) {
         for number in numbers.clone() {
             self.world.happen(post(number), &published(person(1))).await;
@@ -100,8 +113,17 @@ impl ChainWorld {
         }
     }
 
-    /// Pins the metadata of one, as soon as it is requested.
+    /// Has one requested and pinned, as soon as the worker has heard of it.
     pub(crate) async fn pin(&self, number: u128, owner: &str) {
+        self.known(number).await;
+        let subject = Subject::Post(post(number));
+        let (id, metadata) = (mint_id(number), Metadata::default());
+        self.mints
+            .execute(id, Expected::Any, &metadata, |mint| {
+                Ok::<_, Infallible>(mint.request(subject, person(1)))
+            })
+            .await
+            .unwrap();
         let pin = Pin {
             cid: format!("cid-{number}"),
             digest: evm_chain::word(digest_of(number)),

@@ -3,7 +3,10 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod chain;
+mod consent;
 mod drill;
 mod lane;
+mod metadata;
 mod mint;
 mod support;
+mod wallet;

@@ -138,6 +138,7 @@ impl World {
             parent_id: None,
             parent_author_id: None,
             body: body.to_owned(),
+            mint: None,
         };
         self.publisher.publish(id, 1, &event).await.unwrap();
         id
@@ -221,6 +222,7 @@ pub(crate) fn published(body: &str) -> PostEvent {
         title: "A title".to_owned(),
         body: body.to_owned(),
         category: Category::Books,
+        mint: None,
     }
 }
 

@@ -66,6 +66,9 @@ struct WritePost {
     /// Who may see it: a new post is DRAFT or POSTED.
     #[oai(default = "posted")]
     status: PostStatus,
+    /// Whether the author wants a token of it: counts when the post goes public, within what the author lets be minted at all.
+    #[oai(skip_serializing_if_is_none)]
+    mint: Option<bool>,
 }
 
 fn posted() -> PostStatus {
@@ -79,6 +82,7 @@ impl Example for WritePost {
             body: "At 16 degrees the dough takes **twice** as long. It is worth it.".to_owned(),
             category: Category::Food,
             status: PostStatus::Posted,
+            mint: None,
         }
     }
 }
@@ -122,7 +126,7 @@ pub struct PostView {
 
 impl Example for PostView {
     fn example() -> Self {
-        let WritePost { title, body, category, status } = WritePost::example();
+        let WritePost { title, body, category, status, .. } = WritePost::example();
         Self {
             id: PostId(example::id(3)),
             author_id: UserId(example::id(1)),
@@ -249,7 +253,7 @@ impl PostApi {
         let version = self
             .posts
             .execute_in(&work, id, Expected::New, &caller.metadata(), |post| {
-                post.create(caller.user_id(), content.clone(), request.status)
+                post.create(caller.user_id(), content.clone(), request.status, request.mint)
             })
             .await?;
         let post = self.show(work.txn(), id, &caller).await?;
@@ -322,7 +326,7 @@ impl PostApi {
         let version = self
             .posts
             .execute(post_id.0, expected, &caller.metadata(), |post| {
-                post.replace(caller.user_id(), content.clone(), request.status)
+                post.replace(caller.user_id(), content.clone(), request.status, request.mint)
             })
             .await?;
         let post = self.show(self.posts.store().db(), post_id.0, &caller).await?;
