@@ -1,6 +1,6 @@
 //! Lanes that are killed all the time, on a chain that forgets, reorganises and becomes dear: every content is minted exactly once.
 
-use std::{process::Stdio, time::Duration};
+use std::{io::Write as _, process::Stdio, time::Duration};
 
 use sea_orm::{FromQueryResult, raw_sql};
 use serde_json::json;
@@ -48,6 +48,12 @@ struct LaneTotals {
     nonces: i64,
     open: i64,
     foreign: i64,
+    attempts: i64,
+}
+
+/// For who runs the drill by hand.
+fn figure(text: std::fmt::Arguments<'_>) {
+    std::io::stderr().lock().write_fmt(format_args!("{text}\n")).unwrap();
 }
 
 /// Nonces without a gap, none of somebody else, and nothing left open.
@@ -56,8 +62,10 @@ async fn slots_are_whole(world: &ChainWorld) {
         Postgres,
         "SELECT count(*) AS all_slots, max(nonce) - min(nonce) + 1 AS nonces,
              count(*) FILTER (WHERE state NOT IN ('FINAL', 'FOREIGN')) AS open,
-             count(*) FILTER (WHERE state = 'FOREIGN') AS foreign
-           FROM lane_slot GROUP BY lane"
+             count(*) FILTER (WHERE state = 'FOREIGN') AS foreign,
+             CAST(sum((SELECT count(*) FROM lane_attempt a WHERE (a.lane, a.chain_id, a.nonce) = (s.lane, s.chain_id, s.nonce)))
+               AS bigint) AS attempts
+           FROM lane_slot s GROUP BY lane"
     ))
     .all(world.world.running.store.db())
     .await
@@ -65,6 +73,7 @@ async fn slots_are_whole(world: &ChainWorld) {
     assert!(!rows.is_empty());
     for row in rows {
         assert_eq!((row.all_slots, row.open, row.foreign), (row.nonces, 0, 0), "{row:?}");
+        figure(format_args!("a lane: {} nonces, {} transactions signed", row.nonces, row.attempts));
     }
 }
 
@@ -151,5 +160,8 @@ async fn lanes_that_are_killed_at_random_on_a_faulty_chain_mint_everything_once(
     world.each_exactly_once(0..mints).await;
     slots_are_whole(&world).await;
     assert!(kills < 20 || faults > 0);
+    figure(format_args!(
+        "{mints} contents, {kills} kills, {faults} faults of the chain: each was minted once"
+    ));
     world.world.audited().await;
 }
