@@ -3,11 +3,13 @@
 //! Nothing here remembers anything about transactions: who sends them keeps their bytes. What a node says is taken for what it
 //! is, the word of one node; [`Nodes`] compares.
 
+pub mod answers;
 pub mod contract;
 pub mod fees;
 pub mod node;
 pub mod nodes;
 pub mod quantity;
+mod questions;
 pub mod revert;
 pub mod signer;
 pub mod transaction;

@@ -31,7 +31,7 @@ impl LaneContext {
             let first = last.saturating_sub(SPAN - 1);
             let topics = json!([transfer, null, nobody, to]);
             let logs = self.nodes.logs(self.contract.address, topics, (first, last)).await?;
-            let is_it = |log: &&evm_chain::nodes::RawLog| {
+            let is_it = |log: &&evm_chain::answers::RawLog| {
                 self.contract.outcomes(&[Log::from(*log)]).iter().any(|(id, _)| *id == token_id)
             };
             if let Some(log) = logs.iter().find(is_it) {

@@ -24,8 +24,6 @@ pub struct Limits {
     pub fee_cap: u64,
     /// `MINT_BUMP_AFTER_MS`: how long a transaction may be in no block before one of a higher fee takes its place.
     pub bump_after: Duration,
-    /// `MINT_DELAY_SECONDS`: how long content must have been public before anything irreversible happens.
-    pub delay: Duration,
     /// `MINT_POLL_MS`: how often the chain is asked.
     pub poll: Duration,
 }
@@ -41,7 +39,6 @@ impl Limits {
         let needs_finalized = env.or_default("MINT_TRUST_FINALIZED", "true");
         let fee_cap = ranged(env, "MINT_FEE_CAP_GWEI", "100", 1, 1_000_000);
         let bump_after = ranged(env, "MINT_BUMP_AFTER_MS", "30000", 100, 86_400_000);
-        let delay = ranged(env, "MINT_DELAY_SECONDS", "0", 0, 31_536_000);
         let poll = ranged(env, "MINT_POLL_MS", "500", 10, 60_000);
         Some(Self {
             batch_items: usize::try_from(batch_items?).ok()?,
@@ -52,7 +49,6 @@ impl Limits {
             needs_finalized: needs_finalized?,
             fee_cap: fee_cap? * 1_000_000_000,
             bump_after: Duration::from_millis(bump_after?),
-            delay: Duration::from_secs(delay?),
             poll: Duration::from_millis(poll?),
         })
     }

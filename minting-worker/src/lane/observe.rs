@@ -2,8 +2,8 @@
 
 use evm_chain::{
     H256,
+    answers::Receipt,
     contract::{Log, Outcome},
-    nodes::Receipt,
 };
 use shared_schemas::lane::PauseReason;
 

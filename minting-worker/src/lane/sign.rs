@@ -43,9 +43,7 @@ impl LaneContext {
             return self.hold(Some(why)).await;
         }
         let batch_age = self.limits.batch_age;
-        let waiting =
-            mints::waiting(self.db(), self.limits.delay, self.limits.batch_items, self.share)
-                .await?;
+        let waiting = mints::waiting(self.db(), self.limits.batch_items, self.share).await?;
         let now = self.clock.now();
         let is_old =
             |mint: &Waiting| (now - mint.ready_at).to_std().unwrap_or_default() >= batch_age;

@@ -1,7 +1,5 @@
 //! Mints as they are stored: rows and queries.
 
-use std::time::Duration;
-
 use chrono::{DateTime, Utc};
 use sea_orm::{DatabaseConnection, DbErr, FromQueryResult, raw_sql};
 use shared_schemas::{CommentId, MintId, PostId, UserId, mint::MintState, moderation::Subject};
@@ -151,23 +149,22 @@ struct WaitingRow {
     updated_at: DateTime<Utc>,
 }
 
-/// Mints that wait for a lane and were requested long enough ago: first those of this lane's share, the oldest first.
+/// Mints that wait for a lane: first those of this lane's share, the oldest first.
 ///
 /// # Errors
 ///
 /// As [`find`].
 pub async fn waiting(
     db: &DatabaseConnection,
-    delay: Duration,
     limit: usize,
     (share, of): (usize, usize),
 ) -> Result<Vec<Waiting>, DbErr> {
     let (share, of) = (i64::try_from(share).unwrap_or(0), i64::try_from(of).unwrap_or(1).max(1));
-    let (limit, delay) = (i64::try_from(limit).unwrap_or(i64::MAX), delay.as_secs_f64());
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let rows = WaitingRow::find_by_statement(raw_sql!(
         Postgres,
         "SELECT id, subject_kind, subject_id, owner, digest, updated_at FROM mint
-           WHERE stage = 'PINNED' AND requested_at <= now() - make_interval(secs => {delay})
+           WHERE stage = 'PINNED'
            ORDER BY abs(CAST(hashtext(CAST(id AS text)) AS bigint)) % {of} <> {share}, updated_at, id LIMIT {limit}"
     ))
     .all(db)

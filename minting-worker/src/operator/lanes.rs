@@ -86,8 +86,7 @@ pub(super) async fn estimate(
     let fees = market.offer(context.limits.fee_cap);
     let gas = ContentToken::batch_gas(count.into(), 0);
     let cost = |price: u64| (U256::from(gas) * U256::from(price)).to_string();
-    let waiting =
-        mints::waiting(context.store.db(), context.limits.delay, count.into(), (0, 1)).await?;
+    let waiting = mints::waiting(context.store.db(), count.into(), (0, 1)).await?;
     let items: Vec<Item> = waiting
         .iter()
         .filter_map(|mint| {

@@ -23,7 +23,7 @@ use test_kit::{TestChain, eventually};
 use crate::support::{World, person, post, published};
 
 /// How long many mints may take on a busy machine.
-pub(crate) const LATER: Duration = Duration::from_secs(120);
+pub(crate) const LATER: Duration = Duration::from_mins(2);
 
 /// A person who administers nothing of it: the key that has the contract.
 const ADMIN: &str = "0x5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a";
@@ -254,12 +254,12 @@ async fn transact(
     to: Option<Address>,
     input: Vec<u8>,
 ) -> Option<Address> {
-    let signer = LocalSigner::from_hex(key).unwrap();
-    let gas = nodes.estimate(signer.address(), to, &input).await.unwrap();
+    let account = LocalSigner::from_hex(key).unwrap();
+    let gas = nodes.estimate(account.address(), to, &input).await.unwrap();
     let fees = Market::read(nodes).await.unwrap().offer(u64::MAX);
-    let nonce = nodes.mined_nonce(signer.address()).await.unwrap();
+    let nonce = nodes.mined_nonce(account.address()).await.unwrap();
     let call = Call { to, input, gas: gas + gas / 4 };
-    let signed = sign(&signer, TestChain::ID, nonce, &call, fees).await.unwrap();
+    let signed = sign(&account, TestChain::ID, nonce, &call, fees).await.unwrap();
     nodes.send(&[&signed.raw]).await;
     let receipt = eventually(LATER, || async {
         let found = nodes.receipts(&[signed.hash]).await.unwrap();

@@ -68,7 +68,6 @@ async fn main() -> Result<(), Failure> {
             needs_finalized: false,
             fee_cap: 10_000_000_000_000,
             bump_after: Duration::from_millis(1500),
-            delay: Duration::ZERO,
             poll: Duration::from_millis(50),
         },
         clock: Clock::System,

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use evm_chain::{
-    Address, Call, ContentToken, LocalSigner, Market, Nodes, Signer as _, contract::Log,
-    nodes::Receipt, sign,
+    Address, Call, ContentToken, LocalSigner, Market, Nodes, Signer as _, answers::Receipt,
+    contract::Log, sign,
 };
 use test_kit::{TestChain, eventually};
 
