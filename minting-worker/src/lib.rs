@@ -8,6 +8,7 @@ pub mod metadata;
 pub mod mint;
 pub mod operator;
 pub mod pinning;
+pub mod provenance;
 pub mod settings;
 pub mod slot;
 pub mod wallet;
@@ -32,6 +33,7 @@ use crate::{
         job::{GiveUpMetadata, KeepMetadata, Metadatas},
         reactor::FollowMints,
     },
+    provenance::api::ProvenanceApi,
     wallet::{api::WalletApi, projection::WalletReadModel},
 };
 
@@ -77,6 +79,11 @@ fn build(host: &Host<Config>) -> Parts {
         ConsentApi { consents },
         WalletApi { wallets },
         MetadataApi { db: db.clone(), store: blocks.clone() },
+        ProvenanceApi {
+            db: db.clone(),
+            places: content.places.clone(),
+            chain: host.config.chain.clone(),
+        },
     );
     let served = gateway::endpoint(db.clone(), blocks.clone());
     let served_too = gateway::endpoint(db, blocks.clone());

@@ -8,5 +8,6 @@ mod drill;
 mod lane;
 mod metadata;
 mod mint;
+mod provenance;
 mod support;
 mod wallet;

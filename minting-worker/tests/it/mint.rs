@@ -151,6 +151,10 @@ async fn lists_are_paged_and_narrowed_to_a_state() {
         world.happen(post(number), &published(anna)).await;
     }
     world.happen(post(2), &PostEvent::Archived {}).await;
+    // What is ready moves once more, when its metadata is kept.
+    for number in [1, 3, 4, 5] {
+        world.metadata(anna, post(number)).await;
+    }
     let whole = eventually(SOON, || async {
         let page = world.get(caller, "/mints").await.1;
         let withdrawn = world.get(caller, "/mints?state=WITHDRAWN").await.1;
