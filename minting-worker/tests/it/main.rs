@@ -8,5 +8,6 @@ mod drill;
 mod lane;
 mod metadata;
 mod mint;
+mod operator;
 mod support;
 mod wallet;
