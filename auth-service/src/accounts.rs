@@ -42,6 +42,8 @@ pub struct Accounts {
     pub moderators: Arc<Addresses>,
     /// Who becomes an analyst.
     pub analysts: Arc<Addresses>,
+    /// Who becomes an administrator.
+    pub admins: Arc<Addresses>,
     /// Whether addresses that do not exist may sign up.
     pub demo_accounts: bool,
 }
@@ -63,6 +65,7 @@ impl Accounts {
             signer: Signer::new(&host.common.token_issuer, &host.common.token_audience),
             moderators: Arc::new(host.config.moderators.clone()),
             analysts: Arc::new(host.config.analysts.clone()),
+            admins: Arc::new(host.config.admins.clone()),
             demo_accounts: host.config.demo_accounts,
         }
     }

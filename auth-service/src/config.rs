@@ -27,6 +27,8 @@ pub struct Config {
     pub moderators: Addresses,
     /// `ANALYST_EMAILS`: whoever proves to own one of these addresses becomes an analyst.
     pub analysts: Addresses,
+    /// `ADMIN_EMAILS`: whoever proves to own one of these addresses becomes an administrator.
+    pub admins: Addresses,
 }
 
 /// Addresses, separated by commas.
@@ -68,6 +70,7 @@ impl Settings for Config {
         let demo_accounts = env.or_default("DEMO_ACCOUNTS", "false");
         let moderators = env.optional_secret("MODERATOR_EMAILS", "");
         let analysts = env.optional_secret("ANALYST_EMAILS", "");
+        let admins = env.optional_secret("ADMIN_EMAILS", "");
         Some(Self {
             keyring: keyring?,
             smtp: smtp?,
@@ -75,6 +78,7 @@ impl Settings for Config {
             demo_accounts: demo_accounts?,
             moderators: moderators?,
             analysts: analysts?,
+            admins: admins?,
         })
     }
 }

@@ -58,7 +58,11 @@ impl Accounts {
         let work = self.store().begin().await?;
         self.lock(&work, user_id).await?;
         let work = self.spend_code(work, user_id, Purpose::VerifyEmail, code, &metadata).await?;
-        let lists = [(&self.moderators, Role::Moderator), (&self.analysts, Role::Analyst)];
+        let lists = [
+            (&self.moderators, Role::Moderator),
+            (&self.analysts, Role::Analyst),
+            (&self.admins, Role::Admin),
+        ];
         let listed = lists.into_iter().filter(|(addresses, _)| addresses.contains(&email));
         let granted: Vec<Role> = listed.map(|(_, role)| role).collect();
         self.users

@@ -134,6 +134,7 @@ pub fn environment(spec: &ServiceSpec, wiring: &Wiring) -> Result<BTreeMap<Strin
             set("DEMO_ACCOUNTS", "true".to_owned());
             set("MODERATOR_EMAILS", "moderator@demo.peerlink.invalid".to_owned());
             set("ANALYST_EMAILS", "analyst@demo.peerlink.invalid".to_owned());
+            set("ADMIN_EMAILS", "admin@demo.peerlink.invalid".to_owned());
         }
         "gateway" => {
             for service in SERVICES.iter().filter(|service| service.name != spec.name) {

@@ -10,6 +10,8 @@ use shared_schemas::{
 };
 
 /// Remembers where the token of each comment stands.
+///
+/// Ordered by mint: each event says where its own mint stands, and mints know nothing of each other.
 pub struct TokenProjection;
 
 #[async_trait]

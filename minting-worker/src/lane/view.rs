@@ -7,7 +7,7 @@ use shared_schemas::{LaneId, lane::PauseReason};
 use uuid::Uuid;
 
 /// How long a lease outlives its last renewal, in seconds.
-const TTL_SECONDS: i32 = 5;
+const TTL_SECONDS: i32 = 3;
 
 /// A lane of a chain.
 #[derive(Clone, Debug, PartialEq, Eq)]

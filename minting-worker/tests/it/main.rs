@@ -8,6 +8,7 @@ mod drill;
 mod lane;
 mod metadata;
 mod mint;
+mod operator;
 mod provenance;
 mod support;
 mod wallet;

@@ -150,6 +150,19 @@ impl World {
         answer(request.send().await.unwrap()).await
     }
 
+    /// An answer to somebody with a role who replaces something.
+    pub(crate) async fn put(
+        &self,
+        (person, role): (UserId, Role),
+        path: &str,
+        body: &Value,
+    ) -> (u16, Value) {
+        let url = format!("http://{}/api/v1{path}", self.running.addr);
+        let request =
+            self.client.put(url).bearer_auth(self.issuer.token(person, &[role])).json(body);
+        answer(request.send().await.unwrap()).await
+    }
+
     /// Waits until the mints that somebody sees stand like this, newest first.
     pub(crate) async fn wait_for(&self, person: UserId, states: &[&str]) -> Vec<Value> {
         eventually(SOON, || async {
