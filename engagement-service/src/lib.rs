@@ -29,7 +29,12 @@ pub fn definition() -> Definition<()> {
     Definition {
         service: Service::Engagement,
         port: 8004,
-        migrations: sql_migrations!["0001_activity", "0002_notification", "0003_case_reason"],
+        migrations: sql_migrations![
+            "0001_activity",
+            "0002_notification",
+            "0003_case_reason",
+            "0004_mint"
+        ],
         build,
     }
 }

@@ -125,6 +125,8 @@ const TABLE: &[(&[Part], Upstream)] = &[
     (&[Is("posts"), Rest], Upstream::Post),
     (&[Is("moderation"), Rest], Upstream::Moderation),
     (&[Is("mints"), Rest], Upstream::Minting),
+    (&[Is("provenance"), Any], Upstream::Minting),
+    (&[Is("minting"), Rest], Upstream::Minting),
     (&[Is("comments"), Any], Upstream::Interaction),
     (&[Is("post-reactions"), Any], Upstream::Interaction),
     (&[Any, Is("comments")], Upstream::Interaction),

@@ -14,6 +14,7 @@ use crate::{
     post::{mirror::Posts, projection::PostMirror},
     reaction::{api::ReactionApi, projection::ReactionReadModel},
     takedown::Takedown,
+    token::projection::TokenProjection,
     view::api::ViewApi,
 };
 
@@ -21,6 +22,7 @@ pub mod comment;
 pub mod post;
 pub mod reaction;
 pub mod takedown;
+pub mod token;
 pub mod view;
 
 const TITLE: &str = "PeerLink: interactions";
@@ -31,7 +33,7 @@ pub fn definition() -> Definition<()> {
     Definition {
         service: Service::Interaction,
         port: 8002,
-        migrations: sql_migrations!["0001_post", "0002_comment", "0003_reaction"],
+        migrations: sql_migrations!["0001_post", "0002_comment", "0003_reaction", "0004_token"],
         build,
     }
 }
@@ -63,6 +65,7 @@ fn build(host: &Host<()>) -> Parts {
                 .read_model::<CommentEvent>(CommentReadModel)
                 .read_model::<ReactionEvent>(ReactionReadModel)
                 .projection(PostMirror)
+                .projection(TokenProjection)
                 .reactor(Takedown { comments })
         })
 }

@@ -3,6 +3,7 @@
 pub mod engagement;
 pub mod post;
 pub mod takedown;
+pub mod token;
 
 use std::process::ExitCode;
 
@@ -14,6 +15,7 @@ use crate::{
     engagement::projection::EngagementProjection,
     post::{api::PostApi, projection::PostReadModel},
     takedown::Takedown,
+    token::projection::TokenProjection,
 };
 
 /// Title and description of the document.
@@ -26,7 +28,7 @@ pub fn definition() -> Definition<()> {
     Definition {
         service: Service::Post,
         port: 8001,
-        migrations: sql_migrations!["0001_post", "0002_engagement"],
+        migrations: sql_migrations!["0001_post", "0002_engagement", "0003_token"],
         build,
     }
 }
@@ -42,6 +44,7 @@ fn build(host: &Host<()>) -> Parts {
         runtime
             .read_model::<PostEvent>(PostReadModel)
             .projection(EngagementProjection)
+            .projection(TokenProjection)
             .reactor(Takedown { posts })
     })
 }

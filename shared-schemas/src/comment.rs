@@ -28,6 +28,9 @@ pub enum CommentEvent {
         parent_author_id: Option<UserId>,
         /// Plain text, 1 to 2 000 Unicode scalar values, NFC.
         body: String,
+        /// Whether the author wants a token of it, if the author said so for this one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mint: Option<bool>,
     },
     /// The author changed the text.
     #[serde(rename = "comment.edited.v1")]

@@ -74,6 +74,8 @@ ids! {
     ConnectionId,
     /// Identifies one recorded event.
     EventId,
+    /// Identifies what signs mints: derived from a chain and a signer's address.
+    LaneId,
     /// Identifies the mint of a post or comment; derived from its subject.
     MintId,
     /// Identifies a notification.

@@ -10,9 +10,11 @@
 pub mod choice;
 pub mod comment;
 pub mod connection;
+pub mod consent;
 pub mod envelope;
 pub mod event;
 pub mod id;
+pub mod lane;
 pub mod mint;
 pub mod moderation;
 pub mod notification;
@@ -24,10 +26,11 @@ pub mod signing_key;
 pub mod standing;
 pub mod user;
 pub mod view;
+pub mod wallet;
 
 pub use event::{DecodeError, Event, RawEvent};
 pub use id::{
-    CaseId, CommentId, ConnectionId, EventId, MintId, NotificationId, PostId, ReactionId,
+    CaseId, CommentId, ConnectionId, EventId, LaneId, MintId, NotificationId, PostId, ReactionId,
     SanctionId, SessionId, SigningKeyId, UserId, ViewId,
 };
 pub use service::Service;

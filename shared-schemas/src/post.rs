@@ -119,6 +119,9 @@ pub enum PostEvent {
         body: String,
         /// As in [`Self::Drafted`].
         category: Category,
+        /// Whether the author wants a token of it, if the author said so for this one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mint: Option<bool>,
     },
     /// The author changed a public post.
     #[serde(rename = "post.edited.v1")]

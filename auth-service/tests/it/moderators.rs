@@ -47,3 +47,13 @@ async fn an_analysts_or_administrators_address_brings_the_role_also_to_a_moderat
         assert_eq!(me["roles"], roles);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_administrators_address_brings_the_role() {
+    let stage = Stage::set_with(Clock::System, &[("ADMIN_EMAILS", "root@example.com")]).await;
+
+    let admin = stage.join("root@example.com").await;
+
+    let token: Value = stage.get_as(&admin, "/auth/verify-token").await.json().await.unwrap();
+    assert_eq!(token["roles"], json!(["USER", "ADMIN"]));
+}

@@ -23,6 +23,8 @@ impl Package {
     /// A browser that tests can drive.
     pub const CHROMIUM: Self =
         Self { debian: &["chromium", "chromium-driver"], homebrew: "chromedriver" };
+    /// npm, which brings what is written for Node.
+    pub const NPM: Self = Self { debian: &["npm"], homebrew: "node" };
     /// Python with virtual environments.
     pub const PYTHON: Self = Self { debian: &["python3", "python3-venv"], homebrew: "python" };
 }

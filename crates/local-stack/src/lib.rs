@@ -6,6 +6,8 @@
 
 pub mod acl;
 pub mod binaries;
+pub mod chain;
+pub mod contract;
 pub mod environment;
 pub mod install;
 pub mod mail_sink;

@@ -12,6 +12,7 @@ const POSTGRES: u16 = 55_432;
 const REDIS: u16 = 56_379;
 const SMTP: u16 = 1025;
 const MAIL: u16 = 8025;
+const CHAIN: u16 = 8545;
 
 /// Free ports are looked for here: below the range from which Linux and macOS take the local ports of
 /// outgoing connections, so that a chosen port is not lost between choosing and listening.
@@ -30,6 +31,14 @@ pub struct Ports {
     pub smtp: u16,
     /// The mail sink's HTTP side.
     pub mail: u16,
+    /// The development chain.
+    #[serde(default = "chain")]
+    pub chain: u16,
+}
+
+/// For records that know of no chain.
+fn chain() -> u16 {
+    CHAIN
 }
 
 impl Ports {
@@ -53,6 +62,7 @@ impl Ports {
             redis: shift(REDIS)?,
             smtp: shift(SMTP)?,
             mail: shift(MAIL)?,
+            chain: shift(CHAIN)?,
         })
     }
 
@@ -62,7 +72,7 @@ impl Ports {
     ///
     /// When there are none.
     pub fn free() -> Result<Self> {
-        let mut free = free_ports(SERVICES.len() + 4)?.into_iter();
+        let mut free = free_ports(SERVICES.len() + 5)?.into_iter();
         let mut next = || free.next().context("too few free ports");
         Ok(Self {
             services: SERVICES
@@ -73,6 +83,7 @@ impl Ports {
             redis: next()?,
             smtp: next()?,
             mail: next()?,
+            chain: next()?,
         })
     }
 
@@ -93,6 +104,7 @@ impl Ports {
             ("Redis", self.redis),
             ("mail sink, SMTP", self.smtp),
             ("mail sink, HTTP", self.mail),
+            ("development chain", self.chain),
         ];
         services.chain(others).collect()
     }

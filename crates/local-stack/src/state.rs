@@ -28,6 +28,9 @@ pub struct State {
     pub ready: bool,
     /// Where PostgreSQL keeps its data; not always below the stack's directory.
     pub postgres_data: Option<PathBuf>,
+    /// The development chain's URL, if there is one.
+    #[serde(default)]
+    pub chain: Option<String>,
 }
 
 impl State {
@@ -73,7 +76,7 @@ impl State {
 
     /// The record after everything was stopped.
     pub(crate) fn stopped(self) -> Self {
-        Self { supervisor: None, processes: BTreeMap::new(), ready: false, ..self }
+        Self { supervisor: None, processes: BTreeMap::new(), ready: false, chain: None, ..self }
     }
 
     /// Whether the program that runs the stack is there.
@@ -117,5 +120,7 @@ pub async fn stop_recorded(dir: &Path) -> Result<bool> {
 
 /// The name of PostgreSQL in [`State::processes`].
 pub(crate) const POSTGRES: &str = "postgres";
+/// The name of the development chain in [`State::processes`].
+pub(crate) const CHAIN: &str = "chain";
 /// The name of Redis in [`State::processes`].
 pub(crate) const REDIS: &str = "redis";

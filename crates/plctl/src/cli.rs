@@ -8,7 +8,7 @@ use shared_schemas::Service;
 use crate::exit::{Failure, Verdict};
 use crate::{
     actions, bench, completions, consumers, doctor, epoch, events, export, gaps, groups, lag,
-    lease, maintenance, parked, pending, relay, replay, requests, schema, streams, top, trim,
+    lease, maintenance, mint, parked, pending, relay, replay, requests, schema, streams, top, trim,
     verify,
 };
 
@@ -107,6 +107,8 @@ pub(crate) enum Command {
     /// What running processes were asked to do: rebuilds and audits
     #[command(subcommand)]
     Requests(requests::Requests),
+    /// Mints, lanes and the chain
+    Mint(mint::Mint),
     /// What operators did
     Actions(actions::Actions),
     /// Where the measurements are
@@ -141,6 +143,7 @@ impl Command {
             Self::Rebuild(command) => command.run(global).await,
             Self::Audit(command) => command.run(global).await,
             Self::Requests(command) => command.run(global).await,
+            Self::Mint(command) => Box::pin(command.run(global)).await,
             Self::Actions(command) => command.run(global).await,
             Self::Bench(command) => command.run(global),
             Self::Top(command) => command.run(global).await,

@@ -105,7 +105,8 @@ fn of_variables(
     }
 }
 
-fn of_stack(dir: Option<&Path>) -> Result<Config, Failure> {
+/// The record of the stack in a directory, or of the nearest one, and how people call it.
+pub(crate) fn stack(dir: Option<&Path>) -> Result<(State, String), Failure> {
     let dir = match dir {
         Some(dir) => dir.to_owned(),
         None => nearest_stack()?,
@@ -115,6 +116,12 @@ fn of_stack(dir: Option<&Path>) -> Result<Config, Failure> {
     let state = State::load(&dir).map_err(damaged)?.ok_or_else(|| {
         Failure::Config(format!("{} has no stack: `cargo xtask up` starts one", dir.display()))
     })?;
+    Ok((state, origin))
+}
+
+fn of_stack(dir: Option<&Path>) -> Result<Config, Failure> {
+    let (state, origin) = stack(dir)?;
+    let damaged = |error: anyhow::Error| Failure::Config(format!("{origin}: {error:#}"));
     let endpoints = Endpoints::of(&state).map_err(damaged)?;
     let mut databases = BTreeMap::new();
     for service in Service::ALL {

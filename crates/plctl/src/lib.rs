@@ -21,6 +21,7 @@ mod groups;
 mod lag;
 mod lease;
 mod maintenance;
+mod mint;
 mod parked;
 mod pending;
 pub mod reference;

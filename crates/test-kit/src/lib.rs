@@ -14,6 +14,7 @@
 //! # }
 //! ```
 
+mod chain;
 mod eventually;
 mod fault_proxy;
 mod issuer;
@@ -23,6 +24,7 @@ mod redis;
 mod redis_cluster;
 mod shared_server;
 
+pub use chain::TestChain;
 pub use eventually::{Outcome, eventually};
 pub use fault_proxy::{Fault, FaultProxy};
 pub use issuer::TestIssuer;

@@ -4,6 +4,7 @@ mod bench;
 mod demo;
 mod demo_data;
 mod down;
+mod drill;
 mod fuzz_api;
 mod location;
 mod serve;
@@ -41,6 +42,8 @@ enum Command {
     Test(test::Test),
     /// Load a stack of its own, with or without kills, and recount every total
     Soak(soak::Soak),
+    /// Faults on purpose
+    Drill(drill::Drill),
     /// Try every operation of every service with inputs that nobody would think of
     FuzzApi(fuzz_api::FuzzApi),
     /// Measure
@@ -79,6 +82,7 @@ fn run(command: Command) -> Result<ExitCode> {
             Command::Demo(demo) => Box::pin(demo.run()).await,
             Command::Test(test) => Box::pin(test.run()).await,
             Command::Soak(soak) => Box::pin(soak.run()).await,
+            Command::Drill(drill) => drill.run().await,
             Command::FuzzApi(fuzz) => Box::pin(fuzz.run()).await,
             Command::Bench(bench) => Box::pin(bench.run()).await,
             Command::Tidy(tidy) => tidy.run(),

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use local_stack::binaries::{self, Binaries};
+use local_stack::chain;
 use local_stack::ports::free_port;
 use local_stack::postgres::{Postgres, PostgresOptions};
 use local_stack::scratch_dir;
@@ -45,6 +46,7 @@ impl Test {
     pub(crate) async fn run(self) -> Result<ExitCode> {
         let found = Binaries::locate_or_install(&|text: &str| ui::note(text)).await?;
         binaries::locate_or_install_python(&|text: &str| ui::note(text)).await?;
+        let anvil = chain::locate_or_install(true, &|text: &str| ui::note(text)).await?;
         if !self.quick {
             binaries::locate_or_install_browser(&|text: &str| ui::note(text)).await?;
         }
@@ -52,6 +54,7 @@ impl Test {
         let mut postgres = start_postgres(&found, &home.dir).await?;
         let environment = [
             ("PEERLINK_TEST_POSTGRES_URL", postgres.admin_url("postgres")),
+            ("PEERLINK_ANVIL", anvil.to_string_lossy().into_owned()),
             ("PEERLINK_REDIS_SERVER", found.redis.server.to_string_lossy().into_owned()),
         ];
 

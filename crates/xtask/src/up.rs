@@ -12,8 +12,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::location::{Which, executable};
 use crate::{demo_data, supervise, ui};
 
-/// PostgreSQL, Redis, the mail sink and the services.
-const PARTS: u64 = SERVICES.len() as u64 + 3;
+/// PostgreSQL, Redis, the mail sink, the development chain and the services.
+const PARTS: u64 = SERVICES.len() as u64 + 4;
 
 /// Starts everything on this machine.
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
@@ -64,6 +64,9 @@ impl Up {
             rows.push([spec.package.to_owned(), format!("{}/docs", endpoints.service(spec.name)?)]);
         }
         rows.push(["mail that was sent".to_owned(), endpoints.mail.clone()]);
+        if let Some(chain) = &endpoints.chain {
+            rows.push(["development chain".to_owned(), chain.clone()]);
+        }
         rows.push(["PostgreSQL".to_owned(), endpoints.postgres.clone()]);
         rows.push(["Redis".to_owned(), endpoints.redis.clone()]);
         ui::line(ui::table(["what", "url"], rows))?;
@@ -91,6 +94,7 @@ pub(crate) async fn foreground(
     let steps = ui::Steps::new(PARTS);
     let options = StackOptions {
         progress: steps.sink(),
+        chain: true,
         ..StackOptions::new(which.dir(), executable()?, which.ports()?)
     };
     let started = tokio::select! {

@@ -132,6 +132,7 @@ mod tests {
             parent_id: None,
             parent_author_id: None,
             body: "yes".to_owned(),
+            mint: None,
         }
     }
 

@@ -1,6 +1,7 @@
 //! The words of a notification, made when it is shown: they can be improved or translated without touching a fact.
 
 use shared_schemas::{
+    mint::MintState,
     moderation::{AppealOutcome, Decision, ModerationReason},
     notification::NotificationKind,
     user::AccountStatus,
@@ -35,9 +36,22 @@ pub fn message(listed: &Listed) -> String {
             decided(what, detail, listed.why.as_ref())
                 .or_else(|| answered(what, detail))
                 .or_else(|| restricted(detail))
+                .or_else(|| minted(what, detail))
                 .unwrap_or_else(|| "The platform has something to say to you.".to_owned())
         }
     }
+}
+
+fn minted(what: &str, detail: &str) -> Option<String> {
+    Some(match detail.parse::<MintState>().ok()? {
+        MintState::MintingCompleted => format!("Your {what} is a token of yours now."),
+        MintState::MintingFailed => {
+            format!("Your {what} could not be made a token. Somebody looks into it.")
+        }
+        MintState::ReadyForMinting => format!("Your {what} is about to become a token."),
+        MintState::MintingInProgress => format!("Your {what} is becoming a token."),
+        MintState::Withdrawn => format!("Your {what} does not become a token."),
+    })
 }
 
 fn decided(what: &str, detail: &str, why: Option<&Why>) -> Option<String> {

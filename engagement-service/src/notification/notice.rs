@@ -4,6 +4,7 @@ use shared_schemas::{
     CaseId, CommentId, PostId, UserId,
     comment::CommentEvent,
     connection::ConnectionEvent,
+    mint::{MintEvent, MintState},
     moderation::{CaseEvent, Decision, Subject},
     notification::{About, NotificationKind},
     post::PostEvent,
@@ -39,6 +40,20 @@ pub(super) fn of_post(id: PostId, event: &PostEvent) -> Vec<Notice> {
     };
     let about = About { post_id: Some(id), case_id: Some(*case_id), ..About::default() };
     vec![outcome(*author_id, about, decision)]
+}
+
+/// What an event about a mint tells its author: that the token is there for good, or that nobody tries any more.
+pub(super) fn of_mint(author_id: UserId, about: About, event: &MintEvent) -> Vec<Notice> {
+    match event.leads_to() {
+        Some(state @ (MintState::MintingCompleted | MintState::MintingFailed)) => vec![Notice {
+            recipient_id: author_id,
+            kind: NotificationKind::SystemMessage,
+            about,
+            detail: Some(state.as_str()),
+        }],
+        Some(MintState::ReadyForMinting | MintState::MintingInProgress | MintState::Withdrawn)
+        | None => Vec::new(),
+    }
 }
 
 /// What an event about a comment tells those it concerns.
@@ -187,6 +202,7 @@ mod tests {
             parent_id: parent_author_id.map(|_| CommentId(Uuid::from_u128(7))),
             parent_author_id,
             body: "yes".to_owned(),
+            mint: None,
         }
     }
 

@@ -5,14 +5,15 @@ use std::convert::Infallible;
 use async_trait::async_trait;
 use event_runtime::{ApplyError, Expected, Reactor, Recorded, RecordedEvent, Streams, UnitOfWork};
 use shared_schemas::{
-    CaseId, CommentId, Event, EventId, NotificationId, PostId, Service, UserId,
-    comment::CommentEvent, connection::ConnectionEvent, moderation::CaseEvent, post::PostEvent,
-    reaction::ReactionEvent, standing::StandingEvent,
+    CaseId, CommentId, Event, EventId, MintId, NotificationId, PostId, Service, UserId,
+    comment::CommentEvent, connection::ConnectionEvent, mint::MintEvent, moderation::CaseEvent,
+    post::PostEvent, reaction::ReactionEvent, standing::StandingEvent,
 };
 
 use super::{
     aggregate::Notification,
     notice::{self, Notice},
+    view,
 };
 
 /// Generates notifications because of others' events.
@@ -44,6 +45,22 @@ impl Notify {
     }
 }
 
+impl Notify {
+    async fn on_mint(
+        &self,
+        work: &UnitOfWork,
+        mint: &Recorded<MintEvent>,
+    ) -> Result<(), ApplyError> {
+        let id = MintId(mint.aggregate_id);
+        if let MintEvent::Requested { subject, author_id } = &mint.event {
+            view::remember_mint(work.txn(), id, *author_id, *subject).await?;
+            return Ok(());
+        }
+        let Some((author_id, about)) = view::mint(work.txn(), id).await? else { return Ok(()) };
+        self.tell(work, mint, notice::of_mint(author_id, about, &mint.event)).await
+    }
+}
+
 /// The one notification of a person about an event.
 fn notification_id(cause: EventId, recipient: UserId) -> NotificationId {
     NotificationId::derive(&[cause.0.as_bytes(), recipient.0.as_bytes()])
@@ -56,7 +73,13 @@ impl Reactor for Notify {
     }
 
     fn reads(&self) -> &'static [Service] {
-        &[Service::Auth, Service::Post, Service::Interaction, Service::Moderation]
+        &[
+            Service::Auth,
+            Service::Post,
+            Service::Interaction,
+            Service::Moderation,
+            Service::Minting,
+        ]
     }
 
     async fn react(&self, work: &UnitOfWork, event: &RecordedEvent) -> Result<(), ApplyError> {
@@ -76,6 +99,8 @@ impl Reactor for Notify {
         } else if let Some(standing) = event.open::<StandingEvent>()? {
             let notices = notice::of_standing(UserId(standing.aggregate_id), &standing.event);
             self.tell(work, &standing, notices).await
+        } else if let Some(mint) = event.open::<MintEvent>()? {
+            self.on_mint(work, &mint).await
         } else {
             Ok(())
         }

@@ -1,11 +1,13 @@
 //! Notifications as they are stored: rows and queries.
 
 use chrono::{DateTime, Utc};
-use sea_orm::{DatabaseConnection, DbErr, FromQueryResult, raw_sql};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, FromQueryResult, raw_sql,
+};
 use serde_json::Value;
 use shared_schemas::{
-    CaseId, CommentId, NotificationId, PostId, UserId,
-    moderation::ModerationReason,
+    CaseId, CommentId, MintId, NotificationId, PostId, UserId,
+    moderation::{ModerationReason, Subject},
     notification::{About, NotificationKind, NotificationState},
 };
 use uuid::Uuid;
@@ -109,4 +111,48 @@ pub async fn list(
     .all(db)
     .await?;
     Ok(rows.into_iter().map(Listed::from).collect())
+}
+
+#[derive(FromQueryResult)]
+#[expect(clippy::struct_field_names, reason = "they are the columns")]
+struct MintRow {
+    author_id: UserId,
+    post_id: Option<PostId>,
+    comment_id: Option<CommentId>,
+}
+
+/// Remembers whose mint it is and of what.
+pub(super) async fn remember_mint(
+    txn: &DatabaseTransaction,
+    id: MintId,
+    author_id: UserId,
+    subject: Subject,
+) -> Result<(), DbErr> {
+    let (post_id, comment_id) = match subject {
+        Subject::Post(id) => (Some(id), None),
+        Subject::Comment(id) => (None, Some(id)),
+    };
+    txn.execute_raw(raw_sql!(
+        Postgres,
+        "INSERT INTO mint (id, author_id, post_id, comment_id) VALUES ({id}, {author_id}, {post_id}, {comment_id})
+           ON CONFLICT ON CONSTRAINT mint_pkey DO NOTHING"
+    ))
+    .await?;
+    Ok(())
+}
+
+/// Whose mint it is and of what.
+pub(super) async fn mint(
+    txn: &DatabaseTransaction,
+    id: MintId,
+) -> Result<Option<(UserId, About)>, DbErr> {
+    let row = MintRow::find_by_statement(raw_sql!(
+        Postgres,
+        "SELECT author_id, post_id, comment_id FROM mint WHERE id = {id}"
+    ))
+    .one(txn)
+    .await?;
+    Ok(row.map(|MintRow { author_id, post_id, comment_id }| {
+        (author_id, About { post_id, comment_id, ..About::default() })
+    }))
 }

@@ -8,6 +8,7 @@ use shared_schemas::{
     comment::CommentEvent,
     connection::ConnectionEvent,
     envelope::Metadata,
+    mint::MintEvent,
     post::{Category, PostEvent},
     reaction::{ReactionEvent, ReactionKind},
     signing_key::SigningKeyEvent,
@@ -26,6 +27,7 @@ pub(crate) enum What {
     Comment(CommentEvent),
     Reaction(ReactionEvent),
     View(ViewEvent),
+    Mint(MintEvent),
 }
 
 /// One event of another service.
@@ -63,6 +65,7 @@ impl Fact {
             What::Comment(event) => self.publish_event(publisher, event).await,
             What::Reaction(event) => self.publish_event(publisher, event).await,
             What::View(event) => self.publish_event(publisher, event).await,
+            What::Mint(event) => self.publish_event(publisher, event).await,
         }
     }
 
@@ -76,6 +79,7 @@ impl Fact {
             What::Key(_) | What::User(_) | What::Connection(_) => Service::Auth,
             What::Post(_) => Service::Post,
             What::Comment(_) | What::Reaction(_) | What::View(_) => Service::Interaction,
+            What::Mint(_) => Service::Minting,
         }
     }
 }
@@ -116,7 +120,8 @@ impl History {
 
     pub(crate) fn publish_again(&mut self, Post { id, author, category }: Post) {
         let (title, body) = ("A title".to_owned(), "A body.".to_owned());
-        let published = PostEvent::Published { author_id: author, title, body, category };
+        let published =
+            PostEvent::Published { author_id: author, title, body, category, mint: None };
         self.happen(id, What::Post(published));
     }
 
@@ -143,6 +148,7 @@ impl History {
             parent_id: parent.map(|(id, _)| id),
             parent_author_id: parent.map(|(_, author)| author),
             body: "A comment.".to_owned(),
+            mint: None,
         };
         self.happen(id, What::Comment(added));
         id

@@ -6,7 +6,8 @@ use reqwest::Method;
 use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 use shared_schemas::{
-    CaseId, Service, UserId,
+    CaseId, MintId, Service, UserId,
+    mint::{MintEvent, ParkReason},
     moderation::{AppealOutcome, CaseEvent, Decider, Decision, ModerationReason, Subject},
     post::Category,
     standing::StandingEvent,
@@ -282,4 +283,38 @@ async fn the_list_can_be_made_anew_from_events() {
 
     assert_eq!(list(&world, anna, 2).await, before);
     world.audited().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_author_is_told_once_that_a_token_is_there_for_good_or_that_nobody_tries_any_more() {
+    let mut history = History::default();
+    let [anna, bert] = [(); 2].map(|()| history.register(&[]));
+    let post = history.publish(anna, Category::Books);
+    let comment = history.comment(bert, post, None);
+    let hash = "0x1".to_owned();
+    let requested = |subject, author_id| What::Mint(MintEvent::Requested { subject, author_id });
+    let mined = MintEvent::Mined { hash: hash.clone(), block: 7, block_hash: hash.clone() };
+    let last = MintEvent::Final { block: 7, block_hash: hash.clone() };
+    let of_post = MintId::of(Subject::Post(post.id));
+    history.happen(of_post, requested(Subject::Post(post.id), anna));
+    history.happen(of_post, What::Mint(mined.clone()));
+    history.happen(of_post, What::Mint(MintEvent::Reorged { block_hash: hash.clone() }));
+    history.happen(of_post, What::Mint(mined));
+    history.happen(of_post, What::Mint(last));
+    let of_comment = MintId::of(Subject::Comment(comment));
+    let parked = MintEvent::Parked { reason: ParkReason::RecipientRefuses, detail: String::new() };
+    history.happen(of_comment, requested(Subject::Comment(comment), bert));
+    history.happen(of_comment, What::Mint(parked));
+    let world = World::start(&mut history).await;
+    world.publish(&history.facts).await;
+    world.ready().await;
+
+    let told = list(&world, anna, 2).await;
+    let told = told.iter().find(|told| told["kind"] == "SYSTEM_MESSAGE").unwrap();
+    assert_eq!(told["message"], "Your post is a token of yours now.");
+    let told = list(&world, bert, 1).await;
+    assert_eq!(
+        told[0]["message"],
+        "Your comment could not be made a token. Somebody looks into it."
+    );
 }

@@ -80,6 +80,7 @@ pub(crate) fn recount(facts: &[Fact]) -> HashMap<UserId, Counted> {
                 people.entry(*other_id).or_default().connections -= 1;
             }
             What::Key(_)
+            | What::Mint(_)
             | What::User(_)
             | What::Post(
                 PostEvent::Drafted { .. }

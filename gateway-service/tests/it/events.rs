@@ -80,6 +80,7 @@ impl Behind {
             title: "A title".to_owned(),
             body: "A body".to_owned(),
             category: Category::Other,
+            mint: None,
         };
         Streams::<Post>::without_read_model(self.service.store.clone())
             .execute::<Infallible>(

@@ -44,6 +44,8 @@ pub struct Draft {
     pub parent: Option<(CommentId, UserId)>,
     /// What it says.
     pub body: Body,
+    /// Whether the author wants a token of it, if the author said so.
+    pub mint: Option<bool>,
 }
 
 /// Why a comment refuses a command.
@@ -117,8 +119,8 @@ impl Comment {
         if *self != Self::New {
             return Err(CommentError::Exists);
         }
-        let Draft { post_id, post_author_id, category, author_id, parent, body: Body(body) } =
-            draft;
+        let Draft { post_id, post_author_id, category, author_id, parent, body, mint } = draft;
+        let Body(body) = body;
         let (parent_id, parent_author_id) = parent.unzip();
         Ok(vec![CommentEvent::Added {
             post_id,
@@ -128,6 +130,7 @@ impl Comment {
             parent_id,
             parent_author_id,
             body,
+            mint,
         }])
     }
 
@@ -206,6 +209,7 @@ mod tests {
             author_id: AUTHOR,
             parent: None,
             body: body("first"),
+            mint: None,
         }
     }
 
@@ -308,5 +312,12 @@ mod tests {
         assert!(Body::parse(" ").is_err());
         assert!(Body::parse(&"ü".repeat(2_001)).is_err());
         assert!(Body::parse(&"ü".repeat(2_000)).is_ok());
+    }
+
+    #[test]
+    fn what_its_author_wants_of_a_token_is_said_with_the_comment() {
+        let events = Comment::New.add(Draft { mint: Some(true), ..draft() }).unwrap();
+
+        assert!(matches!(events.as_slice(), [CommentEvent::Added { mint: Some(true), .. }]));
     }
 }

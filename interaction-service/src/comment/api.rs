@@ -19,7 +19,10 @@ use super::{
     aggregate::{Body, Comment, CommentError, Draft},
     view::{self, CommentRow},
 };
-use crate::post::mirror::{Posts, moderates};
+use crate::{
+    post::mirror::{Posts, moderates},
+    token::ShownToken,
+};
 
 /// The endpoints.
 pub struct CommentApi {
@@ -45,11 +48,18 @@ struct AddComment {
     /// The comment it answers, on the same post.
     #[oai(skip_serializing_if_is_none)]
     parent_id: Option<CommentId>,
+    /// Whether the author wants a token of it, within what the author lets be minted at all.
+    #[oai(skip_serializing_if_is_none)]
+    mint: Option<bool>,
 }
 
 impl Example for AddComment {
     fn example() -> Self {
-        Self { body: "Mine took three days, and was worth it.".to_owned(), parent_id: None }
+        Self {
+            body: "Mine took three days, and was worth it.".to_owned(),
+            parent_id: None,
+            mint: None,
+        }
     }
 }
 
@@ -91,6 +101,9 @@ pub struct CommentView {
     pub created_at: DateTime<Utc>,
     /// When its text last changed.
     pub updated_at: DateTime<Utc>,
+    /// Its token, if its author wanted one.
+    #[oai(skip_serializing_if_is_none)]
+    pub token: Option<ShownToken>,
 }
 
 impl Example for CommentView {
@@ -105,6 +118,7 @@ impl Example for CommentView {
             total_replies: 2,
             created_at: example::moment(),
             updated_at: example::moment(),
+            token: None,
         }
     }
 }
@@ -121,6 +135,7 @@ impl From<CommentRow> for CommentView {
             total_replies: row.total_replies,
             created_at: row.created_at,
             updated_at: row.updated_at,
+            token: row.token.shown(),
         }
     }
 }
@@ -207,6 +222,7 @@ impl CommentApi {
             author_id: user,
             parent: parent(work.txn(), post_id.0, request.parent_id).await?,
             body,
+            mint: request.mint,
         };
         let id = CommentId::new(store.clock().now());
         let version = self

@@ -7,6 +7,8 @@ use service_kit::{Cursor, Limit};
 use shared_schemas::{CommentId, PostId, UserId};
 use uuid::Uuid;
 
+use crate::token::TokenColumns;
+
 /// A comment as it stands.
 #[derive(Clone, Debug, FromQueryResult)]
 pub struct CommentRow {
@@ -30,6 +32,9 @@ pub struct CommentRow {
     pub created_at: DateTime<Utc>,
     /// When its text last changed.
     pub updated_at: DateTime<Utc>,
+    /// Its token.
+    #[sea_orm(nested)]
+    pub token: TokenColumns,
 }
 
 impl CommentRow {
@@ -53,9 +58,13 @@ pub async fn find(
     connection: &impl ConnectionTrait,
     id: CommentId,
 ) -> Result<Option<CommentRow>, DbErr> {
-    CommentRow::find_by_statement(raw_sql!(Postgres, "SELECT * FROM comment WHERE id = {id}"))
-        .one(connection)
-        .await
+    CommentRow::find_by_statement(raw_sql!(
+        Postgres,
+        "SELECT c.*, t.state AS token_state, t.token_id, t.cid AS token_cid, t.tx AS token_tx
+           FROM comment c LEFT JOIN token t ON t.comment_id = c.id AND t.state <> 'WITHDRAWN' WHERE c.id = {id}"
+    ))
+    .one(connection)
+    .await
 }
 
 /// The comments on a post that are not hidden, newest first; with `parent_id`, the answers to one comment.
@@ -75,14 +84,17 @@ pub async fn list(
     let query = match parent_id {
         None => raw_sql!(
             Postgres,
-            "SELECT * FROM comment WHERE post_id = {post_id} AND NOT hidden AND id < {before}
-               ORDER BY id DESC LIMIT {fetch}"
+            "SELECT c.*, t.state AS token_state, t.token_id, t.cid AS token_cid, t.tx AS token_tx
+               FROM comment c LEFT JOIN token t ON t.comment_id = c.id AND t.state <> 'WITHDRAWN'
+               WHERE c.post_id = {post_id} AND NOT c.hidden AND c.id < {before}
+               ORDER BY c.id DESC LIMIT {fetch}"
         ),
         Some(parent_id) => raw_sql!(
             Postgres,
-            "SELECT * FROM comment
-               WHERE parent_id = {parent_id} AND post_id = {post_id} AND NOT hidden AND id < {before}
-               ORDER BY id DESC LIMIT {fetch}"
+            "SELECT c.*, t.state AS token_state, t.token_id, t.cid AS token_cid, t.tx AS token_tx
+               FROM comment c LEFT JOIN token t ON t.comment_id = c.id AND t.state <> 'WITHDRAWN'
+               WHERE c.parent_id = {parent_id} AND c.post_id = {post_id} AND NOT c.hidden AND c.id < {before}
+               ORDER BY c.id DESC LIMIT {fetch}"
         ),
     };
     CommentRow::find_by_statement(query).all(connection).await

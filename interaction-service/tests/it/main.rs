@@ -9,4 +9,5 @@ mod reaction;
 mod rebuild;
 mod support;
 mod takedown;
+mod token;
 mod view;

@@ -190,6 +190,7 @@ pub(crate) fn published(author_id: UserId, category: Category) -> PostEvent {
         title: "A title".to_owned(),
         body: "A body.".to_owned(),
         category,
+        mint: None,
     }
 }
 

@@ -1,52 +1,126 @@
-//! Requests mints for what is public, and withdraws them when it is not any more.
-
-use std::convert::Infallible;
+//! Follows posts, comments and what moderation says of them, and decides again about whatever changed.
 
 use async_trait::async_trait;
-use event_runtime::{ApplyError, Expected, Reactor, RecordedEvent, Streams, UnitOfWork};
+use event_runtime::{ApplyError, Reactor, Recorded, RecordedEvent, UnitOfWork};
 use shared_schemas::{
-    CommentId, MintId, PostId, Service, comment::CommentEvent, envelope::Metadata,
-    moderation::Subject, post::PostEvent,
+    CaseId, CommentId, PostId, Service,
+    comment::CommentEvent,
+    moderation::{CaseEvent, Decision, Subject},
+    post::PostEvent,
 };
 
 use super::{
+    decide::Decide,
     standing::{self, Standing},
-    view,
+    view::{self, Text},
 };
-use crate::mint::aggregate::Mint;
 
-/// Follows every post and comment.
+/// Follows every post, comment and case.
 pub struct FollowContent {
-    mints: Streams<Mint>,
+    decide: Decide,
 }
 
 impl FollowContent {
-    /// A reactor that requests and withdraws these mints.
-    pub fn new(mints: Streams<Mint>) -> Self {
-        Self { mints }
+    /// A reactor that decides like this.
+    pub fn new(decide: Decide) -> Self {
+        Self { decide }
     }
 
-    async fn follow(
+    async fn on_post(
+        &self,
+        work: &UnitOfWork,
+        post: &Recorded<PostEvent>,
+    ) -> Result<(), ApplyError> {
+        let subject = Subject::Post(PostId(post.aggregate_id));
+        let after = |known| standing::after_post(known, &post.event);
+        if !self.stand(work, subject, after).await? {
+            return Ok(());
+        }
+        let (txn, at) = (work.txn(), post.occurred_at);
+        let text = |title, body, category| Text {
+            version: post.version.0,
+            category: Some(category),
+            title: Some(title),
+            body,
+            at,
+        };
+        match &post.event {
+            PostEvent::Published { title, body, category, mint, .. } => {
+                view::write(txn, subject, text(title, body, *category)).await?;
+                view::publish(txn, subject, *mint, at).await?;
+            }
+            PostEvent::Edited { title, body, category, .. } => {
+                view::write(txn, subject, text(title, body, *category)).await?;
+            }
+            PostEvent::Deleted {} => view::forget(txn, subject).await?,
+            PostEvent::Drafted { .. }
+            | PostEvent::DraftEdited { .. }
+            | PostEvent::DraftDeleted {}
+            | PostEvent::Archived {}
+            | PostEvent::Hidden { .. }
+            | PostEvent::Restored { .. } => {}
+        }
+        self.decide.decide(work, subject, &post.consequence()).await
+    }
+
+    async fn on_comment(
+        &self,
+        work: &UnitOfWork,
+        comment: &Recorded<CommentEvent>,
+    ) -> Result<(), ApplyError> {
+        let subject = Subject::Comment(CommentId(comment.aggregate_id));
+        let after = |known| standing::after_comment(known, &comment.event);
+        if !self.stand(work, subject, after).await? {
+            return Ok(());
+        }
+        let (txn, at) = (work.txn(), comment.occurred_at);
+        let text =
+            |body, category| Text { version: comment.version.0, category, title: None, body, at };
+        match &comment.event {
+            CommentEvent::Added { body, category, mint, .. } => {
+                view::write(txn, subject, text(body, Some(*category))).await?;
+                view::publish(txn, subject, *mint, at).await?;
+            }
+            CommentEvent::Edited { body, .. } => {
+                view::write(txn, subject, text(body, None)).await?;
+            }
+            CommentEvent::Deleted { .. } => view::forget(txn, subject).await?,
+            CommentEvent::Hidden { .. } | CommentEvent::Restored { .. } => {}
+        }
+        self.decide.decide(work, subject, &comment.consequence()).await
+    }
+
+    async fn on_case(
+        &self,
+        work: &UnitOfWork,
+        case: &Recorded<CaseEvent>,
+    ) -> Result<(), ApplyError> {
+        let (subject, blocks, deletes) = match &case.event {
+            CaseEvent::Opened { subject, .. } => (subject, true, false),
+            CaseEvent::Decided { subject, decision, .. } => match decision {
+                Decision::Delete => (subject, true, true),
+                Decision::Dismiss | Decision::Restore => (subject, false, false),
+            },
+            CaseEvent::DeleteConfirmed {} | CaseEvent::RestoreConfirmed {} => return Ok(()),
+        };
+        let id = CaseId(case.aggregate_id);
+        view::judge(work.txn(), id, *subject, blocks, deletes, case.occurred_at).await?;
+        self.decide.decide(work, *subject, &case.consequence()).await
+    }
+
+    /// Remembers where content stands after an event; `false` if it was never public.
+    async fn stand(
         &self,
         work: &UnitOfWork,
         subject: Subject,
-        metadata: &Metadata,
         after: impl FnOnce(Option<Standing>) -> Option<Standing> + Send,
-    ) -> Result<(), ApplyError> {
-        let Some(standing) = after(view::standing(work.txn(), subject).await?) else {
-            return Ok(());
+    ) -> Result<bool, ApplyError> {
+        let known = view::hold(work.txn(), subject).await?;
+        let Some(standing) = after(known.map(|known| known.standing())) else {
+            return Ok(false);
         };
         view::remember(work.txn(), subject, standing).await?;
-        self.mints
-            .execute_in(work, MintId::of(subject), Expected::Any, metadata, |mint| {
-                Ok::<_, Infallible>(if standing.is_mintable() {
-                    mint.request(subject, standing.author_id)
-                } else {
-                    mint.withdraw()
-                })
-            })
-            .await?;
-        Ok(())
+        Ok(true)
     }
 }
 
@@ -57,18 +131,16 @@ impl Reactor for FollowContent {
     }
 
     fn reads(&self) -> &'static [Service] {
-        &[Service::Post, Service::Interaction]
+        &[Service::Post, Service::Interaction, Service::Moderation]
     }
 
     async fn react(&self, work: &UnitOfWork, event: &RecordedEvent) -> Result<(), ApplyError> {
         if let Some(post) = event.open::<PostEvent>()? {
-            let subject = Subject::Post(PostId(post.aggregate_id));
-            let after = |known| standing::after_post(known, &post.event);
-            self.follow(work, subject, &post.consequence(), after).await
+            self.on_post(work, &post).await
         } else if let Some(comment) = event.open::<CommentEvent>()? {
-            let subject = Subject::Comment(CommentId(comment.aggregate_id));
-            let after = |known| standing::after_comment(known, &comment.event);
-            self.follow(work, subject, &comment.consequence(), after).await
+            self.on_comment(work, &comment).await
+        } else if let Some(case) = event.open::<CaseEvent>()? {
+            self.on_case(work, &case).await
         } else {
             Ok(())
         }

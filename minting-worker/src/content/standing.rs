@@ -68,6 +68,7 @@ mod tests {
             title: "A title".to_owned(),
             body: "A body".to_owned(),
             category: Category::Books,
+            mint: None,
         }
     }
 
@@ -117,6 +118,7 @@ mod tests {
             parent_id: None,
             parent_author_id: None,
             body: "yes".to_owned(),
+            mint: None,
         };
         let hidden = CommentEvent::Hidden { post_id, author_id: ANNA, case_id: CASE };
         let restored = CommentEvent::Restored { post_id, author_id: ANNA, case_id: CASE };

@@ -5,5 +5,6 @@
 
 pub mod aggregate;
 pub mod api;
+pub mod details;
 pub mod projection;
 pub mod view;

@@ -2,5 +2,13 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
+mod chain;
+mod consent;
+mod drill;
+mod lane;
+mod metadata;
 mod mint;
+mod operator;
+mod provenance;
 mod support;
+mod wallet;

@@ -1,18 +1,21 @@
 //! A running worker, what happens elsewhere, and the people who look.
 
-use std::{collections::HashMap, sync::Mutex, time::Duration};
+use std::{collections::HashMap, path::Path, sync::Mutex, time::Duration};
 
+use ethers_signers::{LocalWallet, Signer};
 use event_runtime::Clock;
-use reqwest::{Client, Response};
-use serde_json::Value;
+use reqwest::{Client, Method, Response};
+use serde_json::{Value, json};
 use service_kit::{Env, Running};
 use shared_schemas::{
-    CaseId, CommentId, Event, PostId, UserId,
+    CaseId, CommentId, Event, MintId, PostId, UserId,
     comment::CommentEvent,
+    moderation::Subject,
     post::{Category, PostEvent},
     signing_key::SigningKeyEvent,
     user::Role,
 };
+use tempfile::TempDir;
 use test_kit::{Publisher, TestDatabase, TestIssuer, TestRedis, eventually};
 use uuid::Uuid;
 
@@ -28,33 +31,67 @@ pub(crate) struct World {
     versions: Mutex<HashMap<Uuid, i64>>,
     issuer: TestIssuer,
     client: Client,
+    pub(crate) database_url: String,
     _database: TestDatabase,
+    blocks: TempDir,
+    pairs: Vec<(&'static str, String)>,
+    clock: Clock,
 }
 
 impl World {
+    /// A worker that mints whatever three people publish, at once.
     pub(crate) async fn start() -> Self {
+        let world = Self::with(Clock::System, &[("MINT_DELAY", "0")]).await;
+        for number in 1..=3 {
+            world.agree(person(number), "EVERYTHING", "COMMITMENT").await;
+            world.prove(person(number), &key(number)).await;
+        }
+        world
+    }
+
+    /// A worker with more settings, whom nobody has told anything.
+    pub(crate) async fn start_with(settings: &[(&'static str, String)]) -> Self {
+        let settings: Vec<_> =
+            settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        Self::with(Clock::System, &settings).await
+    }
+
+    /// As [`Self::start_with`], at another time.
+    pub(crate) async fn with(clock: Clock, settings: &[(&'static str, &str)]) -> Self {
         let database = TestDatabase::create().await.unwrap();
         let redis = TestRedis::start().await.unwrap();
         let issuer = TestIssuer::unpublished().unwrap();
-        let env = Env::from_pairs([
+        let blocks = tempfile::tempdir().unwrap();
+        let mut pairs = vec![
             ("LISTEN_ADDR", "127.0.0.1:0".to_owned()),
             ("DATABASE_URL", database.schema("minting").await.unwrap()),
             ("REDIS_URL", redis.url()),
-        ]);
+            ("BLOCKS_DIR", blocks.path().display().to_string()),
+        ];
+        let database_url = pairs[1].1.clone();
+        pairs.extend(settings.iter().map(|(name, value)| (*name, (*value).to_owned())));
+        let (kept, told) = (pairs.clone(), clock.clone());
+        let env = Env::from_pairs(pairs);
         let definition = minting_worker::definition();
-        let running = service_kit::service::start(&definition, env, Clock::System).await.unwrap();
+        let running = service_kit::service::start(&definition, env, clock).await.unwrap();
         let publisher = Publisher::connect(&redis.url(), 2).await.unwrap();
         let client = Client::builder().timeout(SOON).build().unwrap();
         let versions = Mutex::default();
-        let world =
-            Self { running, redis, publisher, versions, issuer, client, _database: database };
+        let world = Self {
+            running,
+            redis,
+            publisher,
+            versions,
+            issuer,
+            client,
+            database_url,
+            _database: database,
+            blocks,
+            pairs: kept,
+            clock: told,
+        };
         world.publish_key().await;
-        let url = format!("http://{}/readyz", world.running.addr);
-        eventually(SOON, || async {
-            let ready = world.client.get(&url).send().await?;
-            ready.error_for_status()
-        })
-        .await;
+        world.is_ready().await;
         world
     }
 
@@ -100,15 +137,147 @@ impl World {
         answer(request.send().await.unwrap()).await
     }
 
+    /// An answer to somebody with a role who changes something.
+    pub(crate) async fn post(
+        &self,
+        (person, role): (UserId, Role),
+        path: &str,
+        body: &Value,
+    ) -> (u16, Value) {
+        let url = format!("http://{}/api/v1{path}", self.running.addr);
+        let request =
+            self.client.post(url).bearer_auth(self.issuer.token(person, &[role])).json(body);
+        answer(request.send().await.unwrap()).await
+    }
+
+    /// An answer to somebody with a role who replaces something.
+    pub(crate) async fn put(
+        &self,
+        (person, role): (UserId, Role),
+        path: &str,
+        body: &Value,
+    ) -> (u16, Value) {
+        let url = format!("http://{}/api/v1{path}", self.running.addr);
+        let request =
+            self.client.put(url).bearer_auth(self.issuer.token(person, &[role])).json(body);
+        answer(request.send().await.unwrap()).await
+    }
+
     /// Waits until the mints that somebody sees stand like this, newest first.
     pub(crate) async fn wait_for(&self, person: UserId, states: &[&str]) -> Vec<Value> {
         eventually(SOON, || async {
             let page = self.get(Some((person, Role::User)), "/mints?limit=100").await.1;
             let items = page["items"].as_array().cloned().unwrap_or_default();
             let found: Vec<&str> = items.iter().filter_map(|mint| mint["state"].as_str()).collect();
-            if found == states { Ok(items) } else { Err(page) }
+            if found != states {
+                return Err(page);
+            }
+            // What is ready moves once more by itself: when its metadata is kept.
+            for mint in items.iter().filter(|mint| mint["state"] == "READY_FOR_MINTING") {
+                let metadata = self.metadata_now(person, mint["id"].as_str().unwrap()).await;
+                if metadata["kept_at"].as_array().is_none_or(Vec::is_empty) {
+                    return Err(metadata);
+                }
+            }
+            let again = self.get(Some((person, Role::User)), "/mints?limit=100").await.1;
+            Ok(again["items"].as_array().unwrap().clone())
         })
         .await
+    }
+
+    async fn metadata_now(&self, person: UserId, mint: &str) -> Value {
+        self.get(Some((person, Role::User)), &format!("/mints/{mint}/metadata")).await.1
+    }
+
+    /// What the token of a post says, when it is kept.
+    pub(crate) async fn metadata(&self, person: UserId, post_id: PostId) -> Value {
+        let id = MintId::of(Subject::Post(post_id)).to_string();
+        eventually(SOON, || async {
+            let metadata = self.metadata_now(person, &id).await;
+            let is_kept = metadata["kept_at"].as_array().is_some_and(|at| !at.is_empty());
+            if is_kept { Ok(metadata) } else { Err(metadata) }
+        })
+        .await
+    }
+
+    /// A request with a body, and its answer.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        person: UserId,
+        path: &str,
+        body: Option<Value>,
+    ) -> (u16, Value) {
+        let url = format!("http://{}/api/v1{path}", self.running.addr);
+        let token = self.issuer.token(person, &[Role::User]);
+        let request = self.client.request(method, url).bearer_auth(token);
+        let request = match body {
+            Some(body) => request.json(&body),
+            None => request,
+        };
+        answer(request.send().await.unwrap()).await
+    }
+
+    /// An answer outside the API, to nobody in particular.
+    pub(crate) async fn outside(&self, path: &str, headers: &[(&str, &str)]) -> Response {
+        let mut request = self.client.get(format!("http://{}{path}", self.running.addr));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.send().await.unwrap()
+    }
+
+    /// An answer that is no text.
+    pub(crate) async fn bytes(&self, person: UserId, path: &str) -> Vec<u8> {
+        let url = format!("http://{}/api/v1{path}", self.running.addr);
+        let token = self.issuer.token(person, &[Role::User]);
+        let response = self.client.get(url).bearer_auth(token).send().await.unwrap();
+        response.bytes().await.unwrap().to_vec()
+    }
+
+    /// Where the blocks lie.
+    pub(crate) fn blocks(&self) -> &Path {
+        self.blocks.path()
+    }
+
+    /// The same worker, stopped and started again.
+    pub(crate) async fn restarted(mut self) -> Self {
+        let definition = minting_worker::definition();
+        let env = Env::from_pairs(self.pairs.clone());
+        self.running.stop().await;
+        self.running =
+            service_kit::service::start(&definition, env, self.clock.clone()).await.unwrap();
+        self.is_ready().await;
+        self
+    }
+
+    async fn is_ready(&self) {
+        let url = format!("http://{}/readyz", self.running.addr);
+        eventually(SOON, || async {
+            let ready = self.client.get(&url).send().await?;
+            ready.error_for_status()
+        })
+        .await;
+    }
+
+    /// Somebody says what may be minted.
+    pub(crate) async fn agree(&self, person: UserId, minting: &str, text: &str) {
+        let wish = json!({ "minting": minting, "text": text });
+        let answered = self.send(Method::PUT, person, "/mints/consent", Some(wish.clone())).await;
+        assert_eq!(answered, (200, wish));
+    }
+
+    /// Somebody proves that a wallet is theirs.
+    pub(crate) async fn prove(&self, person: UserId, key: &LocalWallet) -> Value {
+        let claimed = json!({ "address": format!("{:?}", key.address()) });
+        let (code, challenge) =
+            self.send(Method::POST, person, "/mints/wallet/challenge", Some(claimed)).await;
+        assert_eq!(code, 200, "{challenge}");
+        let signature = key.sign_message(challenge["message"].as_str().unwrap()).await.unwrap();
+        let signed = json!({ "signature": format!("0x{signature}") });
+        let (code, wallet) = self.send(Method::PUT, person, "/mints/wallet", Some(signed)).await;
+        assert_eq!(code, 200, "{wallet}");
+        wallet
     }
 }
 
@@ -116,6 +285,11 @@ async fn answer(response: Response) -> (u16, Value) {
     let status = response.status().as_u16();
     let text = response.text().await.unwrap();
     (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+}
+
+/// The key of somebody's wallet.
+pub(crate) fn key(number: u128) -> LocalWallet {
+    format!("{number:064x}").parse().unwrap()
 }
 
 pub(crate) fn person(number: u128) -> UserId {
@@ -136,6 +310,7 @@ pub(crate) fn published(author_id: UserId) -> PostEvent {
         title: "A title".to_owned(),
         body: "A body.".to_owned(),
         category: Category::Books,
+        mint: None,
     }
 }
 
@@ -148,5 +323,6 @@ pub(crate) fn added(author_id: UserId) -> CommentEvent {
         parent_id: None,
         parent_author_id: None,
         body: "A comment.".to_owned(),
+        mint: None,
     }
 }

@@ -176,6 +176,7 @@ impl World {
             parent_id: None,
             parent_author_id: None,
             body: body.to_owned(),
+            mint: None,
         };
         self.publisher.publish(id, 1, &event).await.unwrap();
         id
@@ -259,6 +260,7 @@ pub(crate) fn published(body: &str) -> PostEvent {
         title: "A title".to_owned(),
         body: body.to_owned(),
         category: Category::Books,
+        mint: None,
     }
 }
 

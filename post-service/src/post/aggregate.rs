@@ -111,7 +111,7 @@ impl Aggregate for Post {
                 Some(draft) => written(&draft.author_id, title, body, *category, PostStatus::Draft),
                 None => Self::Deleted,
             },
-            PostEvent::Published { author_id, title, body, category }
+            PostEvent::Published { author_id, title, body, category, mint: _ }
             | PostEvent::Edited { author_id, title, body, category } => {
                 written(author_id, title, body, *category, PostStatus::Posted)
             }
@@ -124,7 +124,7 @@ impl Aggregate for Post {
 }
 
 impl Post {
-    /// Begins a post, as a draft or public at once.
+    /// Begins a post, as a draft or public at once; `mint` is whether its author wants a token of it, where that was said.
     ///
     /// # Errors
     ///
@@ -134,6 +134,7 @@ impl Post {
         author_id: UserId,
         content: Content,
         status: PostStatus,
+        mint: Option<bool>,
     ) -> Result<Vec<PostEvent>, PostError> {
         if *self != Self::New {
             return Err(PostError::Exists);
@@ -142,13 +143,13 @@ impl Post {
         match status {
             PostStatus::Draft => Ok(vec![PostEvent::Drafted { author_id, title, body, category }]),
             PostStatus::Posted => {
-                Ok(vec![PostEvent::Published { author_id, title, body, category }])
+                Ok(vec![PostEvent::Published { author_id, title, body, category, mint }])
             }
             PostStatus::Archived => Err(PostError::NeverPublic),
         }
     }
 
-    /// Replaces content and status. Repeating what holds records nothing.
+    /// Replaces content and status. Repeating what holds records nothing; `mint` counts when the post goes public.
     ///
     /// # Errors
     ///
@@ -159,13 +160,19 @@ impl Post {
         editor: UserId,
         content: Content,
         status: PostStatus,
+        mint: Option<bool>,
     ) -> Result<Vec<PostEvent>, PostError> {
         let post = self.owned_by(editor)?;
         let same = post.content == content;
         let author_id = post.author_id;
         let Content { title, body, category } = content;
-        let published =
-            PostEvent::Published { author_id, title: title.clone(), body: body.clone(), category };
+        let published = PostEvent::Published {
+            author_id,
+            title: title.clone(),
+            body: body.clone(),
+            category,
+            mint,
+        };
         let edited =
             PostEvent::Edited { author_id, title: title.clone(), body: body.clone(), category };
         Ok(match (post.status, status) {
@@ -253,14 +260,14 @@ mod tests {
     }
 
     fn created(status: PostStatus) -> Vec<PostEvent> {
-        Post::New.create(AUTHOR, content("first"), status).unwrap()
+        Post::New.create(AUTHOR, content("first"), status, None).unwrap()
     }
 
     #[test]
     fn a_draft_becomes_public_with_its_whole_content() {
         let draft = given(&created(PostStatus::Draft));
 
-        let events = draft.replace(AUTHOR, content("second"), PostStatus::Posted).unwrap();
+        let events = draft.replace(AUTHOR, content("second"), PostStatus::Posted, None).unwrap();
 
         assert!(
             matches!(events.as_slice(), [PostEvent::Published { body, .. }] if body == "second")
@@ -283,7 +290,7 @@ mod tests {
         for status in [PostStatus::Draft, PostStatus::Posted] {
             let post = given(&created(status));
 
-            assert_eq!(post.replace(AUTHOR, content("first"), status), Ok(vec![]));
+            assert_eq!(post.replace(AUTHOR, content("first"), status, None), Ok(vec![]));
         }
     }
 
@@ -292,7 +299,7 @@ mod tests {
         let post = given(&created(PostStatus::Posted));
 
         assert_eq!(
-            post.replace(AUTHOR, content("x"), PostStatus::Draft),
+            post.replace(AUTHOR, content("x"), PostStatus::Draft, None),
             Err(PostError::AlreadyPublic)
         );
     }
@@ -313,7 +320,7 @@ mod tests {
         let gone = given(&history);
 
         assert_eq!(
-            gone.replace(AUTHOR, content("back"), PostStatus::Posted),
+            gone.replace(AUTHOR, content("back"), PostStatus::Posted, None),
             Err(PostError::NotFound)
         );
         assert_eq!(gone.hide(CASE), vec![]);
@@ -336,8 +343,9 @@ mod tests {
     fn an_edit_of_a_hidden_post_leaves_it_hidden() {
         let mut history = created(PostStatus::Posted);
         history.extend(given(&history).hide(CASE));
-        history
-            .extend(given(&history).replace(AUTHOR, content("other"), PostStatus::Posted).unwrap());
+        history.extend(
+            given(&history).replace(AUTHOR, content("other"), PostStatus::Posted, None).unwrap(),
+        );
 
         assert_eq!(given(&history).restore(CASE).len(), 1);
     }
@@ -347,5 +355,22 @@ mod tests {
         assert!(Content::parse("", "body", Category::Books).is_err());
         assert!(Content::parse("title", &"x".repeat(10_001), Category::Books).is_err());
         assert!(Content::parse(&"x".repeat(200), &"x".repeat(10_000), Category::Books).is_ok());
+    }
+
+    #[test]
+    fn what_its_author_wants_of_a_token_is_said_with_the_publication() {
+        let published = Post::New.create(AUTHOR, content("first"), PostStatus::Posted, Some(true));
+        let draft =
+            given(&Post::New.create(AUTHOR, content("first"), PostStatus::Draft, None).unwrap());
+        let later = draft.replace(AUTHOR, content("first"), PostStatus::Posted, Some(false));
+
+        assert!(matches!(
+            published.unwrap().as_slice(),
+            [PostEvent::Published { mint: Some(true), .. }]
+        ));
+        assert!(matches!(
+            later.unwrap().as_slice(),
+            [PostEvent::Published { mint: Some(false), .. }]
+        ));
     }
 }

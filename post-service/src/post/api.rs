@@ -22,6 +22,7 @@ use super::{
     aggregate::{Content, Post, PostError},
     view::{self, Filter, PostRow},
 };
+use crate::token::ShownToken;
 
 /// The endpoints.
 pub struct PostApi {
@@ -66,6 +67,9 @@ struct WritePost {
     /// Who may see it: a new post is DRAFT or POSTED.
     #[oai(default = "posted")]
     status: PostStatus,
+    /// Whether the author wants a token of it: counts when the post goes public, within what the author lets be minted at all.
+    #[oai(skip_serializing_if_is_none)]
+    mint: Option<bool>,
 }
 
 fn posted() -> PostStatus {
@@ -79,6 +83,7 @@ impl Example for WritePost {
             body: "At 16 degrees the dough takes **twice** as long. It is worth it.".to_owned(),
             category: Category::Food,
             status: PostStatus::Posted,
+            mint: None,
         }
     }
 }
@@ -118,11 +123,14 @@ pub struct PostView {
     /// When it was first public.
     #[oai(skip_serializing_if_is_none)]
     pub published_at: Option<DateTime<Utc>>,
+    /// Its token, if its author wanted one.
+    #[oai(skip_serializing_if_is_none)]
+    pub token: Option<ShownToken>,
 }
 
 impl Example for PostView {
     fn example() -> Self {
-        let WritePost { title, body, category, status } = WritePost::example();
+        let WritePost { title, body, category, status, .. } = WritePost::example();
         Self {
             id: PostId(example::id(3)),
             author_id: UserId(example::id(1)),
@@ -139,6 +147,7 @@ impl Example for PostView {
             created_at: example::moment(),
             updated_at: example::moment(),
             published_at: Some(example::moment()),
+            token: None,
         }
     }
 }
@@ -160,6 +169,7 @@ impl From<PostRow> for PostView {
             created_at: row.created_at,
             updated_at: row.updated_at,
             published_at: row.published_at,
+            token: row.token.shown(),
             title: row.title,
             body: row.body,
         }
@@ -249,7 +259,7 @@ impl PostApi {
         let version = self
             .posts
             .execute_in(&work, id, Expected::New, &caller.metadata(), |post| {
-                post.create(caller.user_id(), content.clone(), request.status)
+                post.create(caller.user_id(), content.clone(), request.status, request.mint)
             })
             .await?;
         let post = self.show(work.txn(), id, &caller).await?;
@@ -322,7 +332,7 @@ impl PostApi {
         let version = self
             .posts
             .execute(post_id.0, expected, &caller.metadata(), |post| {
-                post.replace(caller.user_id(), content.clone(), request.status)
+                post.replace(caller.user_id(), content.clone(), request.status, request.mint)
             })
             .await?;
         let post = self.show(self.posts.store().db(), post_id.0, &caller).await?;

@@ -26,7 +26,7 @@ impl InlineProjection<PostEvent> for PostReadModel {
             PostEvent::Drafted { author_id, title, body, category } => {
                 insert(txn, recorded, *author_id, title, body, *category, PostStatus::Draft).await
             }
-            PostEvent::Published { author_id, title, body, category } => {
+            PostEvent::Published { author_id, title, body, category, mint: _ } => {
                 insert(txn, recorded, *author_id, title, body, *category, PostStatus::Posted).await
             }
             PostEvent::Edited { title, body, category, .. }

@@ -10,7 +10,7 @@ use shared_schemas::{
 };
 use uuid::Uuid;
 
-use crate::engagement::Totals;
+use crate::{engagement::Totals, token::TokenColumns};
 
 /// A post with its totals.
 #[derive(Clone, Debug, FromQueryResult)]
@@ -45,6 +45,9 @@ pub struct PostRow {
     pub reactions: i64,
     /// Worth of the reactions.
     pub feeling: i64,
+    /// Its token.
+    #[sea_orm(nested)]
+    pub token: TokenColumns,
 }
 
 impl PostRow {
@@ -96,8 +99,10 @@ pub async fn find(
     PostRow::find_by_statement(raw_sql!(
         Postgres,
         "SELECT p.*, coalesce(e.views, 0) AS views, coalesce(e.comments, 0) AS comments,
-                coalesce(e.reactions, 0) AS reactions, coalesce(e.feeling, 0) AS feeling
+                coalesce(e.reactions, 0) AS reactions, coalesce(e.feeling, 0) AS feeling,
+                t.state AS token_state, t.token_id, t.cid AS token_cid, t.tx AS token_tx
            FROM post p LEFT JOIN engagement e ON e.post_id = p.id
+                       LEFT JOIN token t ON t.post_id = p.id AND t.state <> 'WITHDRAWN'
            WHERE p.id = {id}
              AND (p.author_id = {viewer} OR (p.status = 'POSTED' AND (NOT p.hidden OR {sees_hidden})))"
     ))
@@ -124,8 +129,10 @@ pub async fn list(
     PostRow::find_by_statement(raw_sql!(
         Postgres,
         "SELECT p.*, coalesce(e.views, 0) AS views, coalesce(e.comments, 0) AS comments,
-                coalesce(e.reactions, 0) AS reactions, coalesce(e.feeling, 0) AS feeling
+                coalesce(e.reactions, 0) AS reactions, coalesce(e.feeling, 0) AS feeling,
+                t.state AS token_state, t.token_id, t.cid AS token_cid, t.tx AS token_tx
            FROM post p LEFT JOIN engagement e ON e.post_id = p.id
+                       LEFT JOIN token t ON t.post_id = p.id AND t.state <> 'WITHDRAWN'
            WHERE p.status = {status}
              AND (p.author_id = {viewer} OR (p.status = 'POSTED' AND NOT p.hidden))
              AND ({author}::uuid IS NULL OR p.author_id = {author})

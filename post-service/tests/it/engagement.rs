@@ -105,6 +105,7 @@ async fn comment(world: &World, author: &Person, post_id: PostId) {
         parent_id: None,
         parent_author_id: None,
         body: "Well said.".to_owned(),
+        mint: None,
     };
     world.publisher.publish(CommentId(Uuid::from_u128(5)), 1, &event).await.unwrap();
 }

@@ -6,3 +6,4 @@ mod engagement;
 mod post;
 mod support;
 mod takedown;
+mod token;

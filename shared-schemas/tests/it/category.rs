@@ -3,9 +3,10 @@
 use serde_json::json;
 use shared_schemas::{
     DecodeError, Event, RawEvent, Service, comment::CommentEvent, connection::ConnectionEvent,
-    mint::MintEvent, moderation::CaseEvent, notification::NotificationEvent, post::PostEvent,
-    reaction::ReactionEvent, session::SessionEvent, signing_key::SigningKeyEvent,
-    standing::StandingEvent, user::UserEvent, view::ViewEvent,
+    consent::ConsentEvent, lane::LaneEvent, mint::MintEvent, moderation::CaseEvent,
+    notification::NotificationEvent, post::PostEvent, reaction::ReactionEvent,
+    session::SessionEvent, signing_key::SigningKeyEvent, standing::StandingEvent, user::UserEvent,
+    view::ViewEvent, wallet::WalletEvent,
 };
 
 /// One event enum.
@@ -36,6 +37,9 @@ pub(crate) fn all() -> Vec<Category> {
         of::<StandingEvent>(),
         of::<NotificationEvent>(),
         of::<MintEvent>(),
+        of::<LaneEvent>(),
+        of::<WalletEvent>(),
+        of::<ConsentEvent>(),
     ]
 }
 

@@ -94,6 +94,7 @@ impl Story<'_> {
             title: "A title".to_owned(),
             body: "with \"quotes\", a comma and\na second line".to_owned(),
             category: Category::Other,
+            mint: None,
         };
         self.posts.record(post(number), person(author), vec![published]).await;
     }
@@ -107,6 +108,7 @@ impl Story<'_> {
             parent_id: None,
             parent_author_id: None,
             body: "Well said".to_owned(),
+            mint: None,
         };
         self.interactions.record(CommentId(id(0xc000 + number)), person(9), vec![added]).await;
     }

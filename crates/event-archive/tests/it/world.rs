@@ -114,7 +114,7 @@ impl Producer {
                 body: body.clone(),
                 category,
             };
-            let published = PostEvent::Published { author_id, title, body, category };
+            let published = PostEvent::Published { author_id, title, body, category, mint: None };
             self.record(id(post), author_id, vec![drafted, published]).await;
         }
         self.settled().await;

@@ -5,9 +5,10 @@ use serde::Serialize;
 use serde_json::Value;
 use shared_schemas::{
     DecodeError, Event, RawEvent, comment::CommentEvent, connection::ConnectionEvent,
-    mint::MintEvent, moderation::CaseEvent, notification::NotificationEvent, post::PostEvent,
-    reaction::ReactionEvent, session::SessionEvent, signing_key::SigningKeyEvent,
-    standing::StandingEvent, user::UserEvent, view::ViewEvent,
+    consent::ConsentEvent, lane::LaneEvent, mint::MintEvent, moderation::CaseEvent,
+    notification::NotificationEvent, post::PostEvent, reaction::ReactionEvent,
+    session::SessionEvent, signing_key::SigningKeyEvent, standing::StandingEvent, user::UserEvent,
+    view::ViewEvent, wallet::WalletEvent,
 };
 
 use super::{CommandError, Site, gaps::Finding};
@@ -131,11 +132,13 @@ fn decode(aggregate_type: &str, raw: RawEvent) -> Read {
             Err(error) => Read::Unreadable(error),
         }
     }
-    let readers: [(&str, Reader); 12] = [
+    let readers: [(&str, Reader); 15] = [
         (CaseEvent::CATEGORY, as_event::<CaseEvent>),
         (StandingEvent::CATEGORY, as_event::<StandingEvent>),
         (CommentEvent::CATEGORY, as_event::<CommentEvent>),
         (ConnectionEvent::CATEGORY, as_event::<ConnectionEvent>),
+        (ConsentEvent::CATEGORY, as_event::<ConsentEvent>),
+        (LaneEvent::CATEGORY, as_event::<LaneEvent>),
         (MintEvent::CATEGORY, as_event::<MintEvent>),
         (NotificationEvent::CATEGORY, as_event::<NotificationEvent>),
         (PostEvent::CATEGORY, as_event::<PostEvent>),
@@ -144,6 +147,7 @@ fn decode(aggregate_type: &str, raw: RawEvent) -> Read {
         (SigningKeyEvent::CATEGORY, as_event::<SigningKeyEvent>),
         (UserEvent::CATEGORY, as_event::<UserEvent>),
         (ViewEvent::CATEGORY, as_event::<ViewEvent>),
+        (WalletEvent::CATEGORY, as_event::<WalletEvent>),
     ];
     match readers.iter().find(|(category, _)| *category == aggregate_type) {
         Some((_, read)) => read(raw),

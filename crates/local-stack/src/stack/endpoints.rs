@@ -25,6 +25,9 @@ pub struct Endpoints {
     pub postgres: String,
     /// The URL of the Redis user that may do everything.
     pub redis: String,
+    /// The JSON-RPC of the development chain, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain: Option<String>,
 }
 
 impl Endpoints {
@@ -55,6 +58,7 @@ impl Endpoints {
                 secrets.redis_password(ADMIN)?,
                 ports.redis
             ),
+            chain: state.chain.clone(),
         })
     }
 

@@ -17,6 +17,7 @@ pub use endpoints::{Endpoints, readiness};
 pub use options::{Progress, ProgressSink, StackOptions};
 
 use crate::binaries::Binaries;
+use crate::chain::Chain;
 use crate::mail_sink::MailSink;
 use crate::postgres::Postgres;
 use crate::process::{Launch, Process, ProcessId, Signal};
@@ -35,6 +36,7 @@ const STOP_LIMIT: Duration = Duration::from_secs(10);
 pub struct Stack {
     services: Mutex<BTreeMap<&'static str, Process>>,
     mail: MailSink,
+    chain: Mutex<Option<Chain>>,
     redis: Mutex<Server<RedisServer>>,
     postgres: Mutex<Server<Postgres>>,
     launches: BTreeMap<&'static str, Launch>,
@@ -94,6 +96,7 @@ impl Stack {
         let redis = start::redis(&options, &dir, &binaries, &state.secrets).await?;
         let mail = MailSink::start(options.ports.smtp, options.ports.mail).await?;
         tell(Progress::Ready("mail sink".to_owned()));
+        let chain = if options.chain { start::chain(&options, &dir).await? } else { None };
 
         state.postgres_data = postgres.data_dir().map(Path::to_owned);
         let servers =
@@ -101,13 +104,19 @@ impl Stack {
         let servers =
             servers.into_iter().filter_map(|(name, id)| Some((name.to_owned(), id?.clone())));
         state.processes.extend(servers);
+        if let Some(id) = chain.as_ref().and_then(|(chain, _)| chain.process_id()) {
+            state.processes.insert(state::CHAIN.to_owned(), id.clone());
+        }
+        state.chain = chain.as_ref().map(|(chain, _)| chain.url());
 
+        let on_chain = chain.as_ref().map(|(chain, contract)| (chain.url(), contract.clone()));
         let stack = Self {
             services: Mutex::new(BTreeMap::new()),
             mail,
             redis: Mutex::new(Server { server: redis, wanted: true }),
             postgres: Mutex::new(Server { server: postgres, wanted: true }),
-            launches: start::launches(&options, &dir, &state.secrets)?,
+            launches: start::launches(&options, &dir, &state.secrets, on_chain.as_ref())?,
+            chain: Mutex::new(chain.map(|(chain, _)| chain)),
             endpoints: Endpoints::of(&state)?,
             secrets: state.secrets.clone(),
             state: Mutex::new(state),
@@ -203,6 +212,9 @@ impl Stack {
         if postgres.wanted {
             postgres.server.ensure_running()?;
         }
+        if let Some(chain) = &mut *self.chain.lock().await {
+            chain.ensure_running()?;
+        }
         Ok(())
     }
 
@@ -223,6 +235,9 @@ impl Stack {
             results.push(process.finish(left).await);
         }
         self.mail.stop().await;
+        if let Some(mut chain) = self.chain.into_inner() {
+            results.push(chain.stop().await);
+        }
         results.push(self.redis.into_inner().server.stop().await);
         results.push(self.postgres.into_inner().server.stop().await);
 

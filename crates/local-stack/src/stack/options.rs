@@ -34,6 +34,8 @@ pub struct StackOptions {
     pub serve: PathBuf,
     /// `false` loses data when the machine crashes, and is faster: for tests.
     pub durable: bool,
+    /// Starts a development chain for the minting worker, where anvil is there or npm can install it.
+    pub chain: bool,
     /// How services write their logs.
     pub log_format: LogFormat,
     /// Requests per hour and address that the gateway lets through without a token.
@@ -63,6 +65,7 @@ impl StackOptions {
             ports,
             serve,
             durable: true,
+            chain: false,
             log_format: LogFormat::Human,
             anonymous_per_hour: 100_000,
             user_per_hour: 100_000,

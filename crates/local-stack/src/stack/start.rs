@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Result;
 
 use super::{Progress, StackOptions};
 use crate::acl;
 use crate::binaries::Binaries;
+use crate::chain::{self, CHAIN_ID, Chain, ChainOptions};
+use crate::contract;
 use crate::environment::{Wiring, environment};
 use crate::ports::Ports;
 use crate::postgres::{Postgres, PostgresOptions};
@@ -31,6 +34,7 @@ pub(super) fn fresh_state(dir: &Path, ports: &Ports) -> Result<State> {
         processes: BTreeMap::new(),
         ready: false,
         postgres_data: None,
+        chain: None,
     })
 }
 
@@ -83,11 +87,37 @@ pub(super) async fn redis(
     Ok(redis)
 }
 
+/// The development chain with the contract's address, where there can be one; otherwise says how to get one.
+pub(super) async fn chain(options: &StackOptions, dir: &Path) -> Result<Option<(Chain, String)>> {
+    let note = |text: &str| (options.progress)(Progress::Note(text.to_owned()));
+    let binary = match chain::locate_or_install(false, &note).await {
+        Ok(binary) => binary,
+        Err(error) => {
+            note(&format!("minting is off, and mints wait: {error:#}; then start again"));
+            return Ok(None);
+        }
+    };
+    (options.progress)(Progress::Starting("development chain".to_owned()));
+    let chain = Chain::start(ChainOptions {
+        binary,
+        dir: dir.join("chain"),
+        port: options.ports.chain,
+        block_time: Duration::from_secs(1),
+        kept: options.durable,
+        more: Vec::new(),
+    })
+    .await?;
+    let contract = contract::deployed(&chain.url(), &dir.join("chain")).await?;
+    (options.progress)(Progress::Ready("development chain".to_owned()));
+    Ok(Some((chain, contract)))
+}
+
 /// How each service is started, now and after every kill.
 pub(super) fn launches(
     options: &StackOptions,
     dir: &Path,
     secrets: &Secrets,
+    chain: Option<&(String, String)>,
 ) -> Result<BTreeMap<&'static str, Launch>> {
     let mut wiring = Wiring::local(&options.ports, secrets.clone());
     wiring.log_format = options.log_format;
@@ -98,6 +128,9 @@ pub(super) fn launches(
     std::fs::set_permissions(&logs, std::fs::Permissions::from_mode(0o700))?;
     let launch = |spec: &ServiceSpec| {
         let mut variables = environment(spec, &wiring)?;
+        if spec.name == "minting" {
+            variables.extend(minting(dir, chain));
+        }
         variables.extend(options.environment.clone());
         let launch = Launch {
             name: spec.package.to_owned(),
@@ -111,4 +144,22 @@ pub(super) fn launches(
         Ok((spec.name, launch))
     };
     SERVICES.iter().map(launch).collect()
+}
+
+/// What the minting worker is told of this machine.
+fn minting(dir: &Path, chain: Option<&(String, String)>) -> Vec<(String, String)> {
+    let mut variables = vec![("BLOCKS_DIR", dir.join("blocks").to_string_lossy().into_owned())];
+    if let Some((url, contract)) = chain {
+        variables.extend([
+            ("CHAIN_RPC_URLS", url.clone()),
+            ("CHAIN_ID", CHAIN_ID.to_string()),
+            ("MINT_CONTRACT", contract.clone()),
+            ("MINT_DEV_KEYS", contract::LANE_KEY.to_owned()),
+            // A demonstration is short, and its chain has one node.
+            ("MINT_DELAY", "5".to_owned()),
+            ("MINT_BATCH_AGE_MS", "500".to_owned()),
+            ("MINT_CONFIRMATIONS", "2".to_owned()),
+        ]);
+    }
+    variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }

@@ -52,7 +52,8 @@ impl World {
         let body = "two\nlines, and \u{2028}".to_owned();
         let drafted =
             PostEvent::Drafted { author_id, title: title.clone(), body: body.clone(), category };
-        let events = vec![drafted, PostEvent::Published { author_id, title, body, category }];
+        let events =
+            vec![drafted, PostEvent::Published { author_id, title, body, category, mint: None }];
         let metadata = Metadata {
             actor: Some(author_id),
             correlation_id: Some(id(request)),

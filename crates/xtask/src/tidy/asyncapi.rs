@@ -3,10 +3,11 @@
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 use shared_schemas::{
-    Event, RawEvent, Service, comment::CommentEvent, connection::ConnectionEvent, mint::MintEvent,
-    moderation::CaseEvent, notification::NotificationEvent, post::PostEvent,
-    reaction::ReactionEvent, session::SessionEvent, signing_key::SigningKeyEvent,
-    standing::StandingEvent, user::UserEvent, view::ViewEvent,
+    Event, RawEvent, Service, comment::CommentEvent, connection::ConnectionEvent,
+    consent::ConsentEvent, lane::LaneEvent, mint::MintEvent, moderation::CaseEvent,
+    notification::NotificationEvent, post::PostEvent, reaction::ReactionEvent,
+    session::SessionEvent, signing_key::SigningKeyEvent, standing::StandingEvent, user::UserEvent,
+    view::ViewEvent, wallet::WalletEvent,
 };
 
 use super::{Violation, catalogue, tree::Tree};
@@ -59,6 +60,9 @@ fn document(tree: &Tree) -> Value {
     document.add::<StandingEvent>();
     document.add::<NotificationEvent>();
     document.add::<MintEvent>();
+    document.add::<LaneEvent>();
+    document.add::<WalletEvent>();
+    document.add::<ConsentEvent>();
 
     let mut schemas = document.schemas.take_definitions(false);
     // The enums themselves were taken apart into messages.

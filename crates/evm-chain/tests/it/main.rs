@@ -1,0 +1,8 @@
+//! The client, the signer and the contract on a real development chain.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod artefact;
+mod contract;
+mod nodes;
+mod world;

@@ -1,0 +1,97 @@
+//! The round of a lane: look, note, send, sign; and again.
+
+use std::{error::Error, sync::Arc};
+
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    context::{ChainView, LaneContext, LaneError, number},
+    view as lanes,
+};
+use crate::slot::view;
+
+/// How many batches one round signs at most, before it looks at the chain again.
+const BATCHES_PER_ROUND: usize = 8;
+
+/// A lane that works until it is told to stop.
+pub struct LaneWorker {
+    context: Arc<LaneContext>,
+}
+
+impl LaneWorker {
+    /// A worker of this lane.
+    pub fn new(context: Arc<LaneContext>) -> Self {
+        Self { context }
+    }
+
+    /// Works until the token is cancelled, and gives the lane back.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let context = &self.context;
+        let key = context.key();
+        let mut complaint: Option<String> = None;
+        loop {
+            let round = tokio::select! {
+                round = Box::pin(self.round()) => round,
+                () = shutdown.cancelled() => break,
+            };
+            match round {
+                Ok(()) | Err(LaneError::Lost) => complaint = None,
+                Err(error) => {
+                    // Said once, not twice a second.
+                    let text = error.to_string();
+                    if complaint.as_ref() != Some(&text) {
+                        tracing::warn!(
+                            lane = context.address(),
+                            error = &error as &dyn Error,
+                            "a round of the lane ended early"
+                        );
+                    }
+                    complaint = Some(text);
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(context.limits.poll) => {}
+                () = shutdown.cancelled() => break,
+            }
+        }
+        if let Err(error) = lanes::give_back(context.db(), &key, context.holder).await {
+            tracing::debug!(error = &error as &dyn Error, "the lane's lease ends by itself");
+        }
+    }
+
+    /// One round: compares everything that is open with the chain, and signs what waits.
+    ///
+    /// # Errors
+    ///
+    /// [`LaneError`]; the next round begins anew.
+    pub async fn round(&self) -> Result<(), LaneError> {
+        let context = &self.context;
+        let key = context.key();
+        let Some(epoch) = lanes::take(context.db(), &key, context.holder).await? else {
+            return Ok(());
+        };
+        let chain = self.look().await?;
+        let mut slots = view::open(context.db(), &key).await?;
+        if context.observe(epoch, &slots, chain).await? {
+            slots = view::open(context.db(), &key).await?;
+        }
+        context.settle(epoch, &slots, chain).await?;
+        context.resend(epoch, &slots, chain).await?;
+        for _ in 0..BATCHES_PER_ROUND {
+            let slots = view::open(context.db(), &key).await?;
+            if !context.sign_next(epoch, &slots, chain).await? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    async fn look(&self) -> Result<ChainView, LaneError> {
+        let nodes = &self.context.nodes;
+        // The height first: what is counted after it is at least as new.
+        let height = nodes.height().await?;
+        let finalized = nodes.finalized().await;
+        let mined_nonce = number(nodes.mined_nonce(self.context.signer.address()).await?);
+        Ok(ChainView { mined_nonce, height, finalized })
+    }
+}

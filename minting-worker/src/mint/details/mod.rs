@@ -1,0 +1,3 @@
+//! Mints with everything that is known of them.
+
+pub mod view;

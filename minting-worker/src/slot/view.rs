@@ -1,0 +1,369 @@
+//! Slots as they are stored: rows and statements.
+
+use chrono::{DateTime, Utc};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, FromQueryResult, raw_sql,
+};
+use serde_json::{Value, json};
+use shared_schemas::MintId;
+
+use crate::lane::view::LaneKey;
+
+/// A slot that is not final yet.
+#[derive(Clone, Debug)]
+pub struct Slot {
+    /// The signer's nonce.
+    pub nonce: i64,
+    /// `SIGNED`, `BROADCAST` or `MINED`.
+    pub state: String,
+    /// The most gas that its transactions may use.
+    pub gas_limit: i64,
+    /// The attempt that is in a block.
+    pub mined_hash: Option<String>,
+    /// The height of that block.
+    pub block: Option<i64>,
+    /// The hash of that block.
+    pub block_hash: Option<String>,
+    /// Every transaction that was signed for it, the newest last.
+    pub attempts: Vec<Attempt>,
+    /// What it mints.
+    pub items: Vec<SlotItem>,
+}
+
+/// A transaction of a slot.
+#[derive(Clone, Debug, FromQueryResult)]
+pub struct Attempt {
+    nonce: i64,
+    /// From 1.
+    pub attempt: i64,
+    /// The transaction's hash.
+    pub hash: String,
+    /// The signed bytes.
+    pub raw: Vec<u8>,
+    /// Wei for a unit of gas.
+    pub max_fee: i64,
+    /// The part of it for who makes the block.
+    pub priority_fee: i64,
+    /// When it was signed.
+    pub signed_at: DateTime<Utc>,
+}
+
+/// What a slot mints.
+#[derive(Clone, Debug, FromQueryResult)]
+pub struct SlotItem {
+    nonce: i64,
+    /// The mint.
+    pub mint_id: MintId,
+    /// The token: `0x` and 64 digits.
+    pub token_id: String,
+    /// Whose it will be.
+    pub owner: String,
+    /// What its metadata hashes to.
+    pub digest: String,
+}
+
+/// A mint in a new slot.
+#[derive(Clone, Debug)]
+pub struct NewItem {
+    /// The mint.
+    pub mint_id: MintId,
+    /// The token.
+    pub token_id: String,
+    /// Whose it will be.
+    pub owner: String,
+    /// What its metadata hashes to.
+    pub digest: String,
+}
+
+/// A transaction that was signed and is to be kept.
+#[derive(Clone, Debug)]
+pub struct NewAttempt<'a> {
+    /// The signer's nonce.
+    pub nonce: i64,
+    /// From 1.
+    pub attempt: i64,
+    /// The transaction's hash.
+    pub hash: &'a str,
+    /// The signed bytes.
+    pub raw: &'a [u8],
+    /// Wei for a unit of gas.
+    pub max_fee: i64,
+    /// The part of it for who makes the block.
+    pub priority_fee: i64,
+}
+
+/// Where an attempt was mined.
+#[derive(Clone, Debug)]
+pub struct MinedAt<'a> {
+    /// Which one.
+    pub hash: &'a str,
+    /// The block's height.
+    pub block: i64,
+    /// The block's hash.
+    pub block_hash: &'a str,
+    /// It did what it was to do.
+    pub succeeded: bool,
+    /// What it used up.
+    pub gas_used: i64,
+    /// What it paid for a unit, in wei.
+    pub gas_price: i64,
+}
+
+#[derive(FromQueryResult)]
+struct SlotRow {
+    nonce: i64,
+    state: String,
+    gas_limit: i64,
+    mined_hash: Option<String>,
+    block: Option<i64>,
+    block_hash: Option<String>,
+}
+
+#[derive(FromQueryResult)]
+struct Number {
+    number: Option<i64>,
+}
+
+/// Every slot of a lane that is not final, by nonce.
+///
+/// # Errors
+///
+/// [`DbErr`] if the database fails.
+pub async fn open(db: &DatabaseConnection, key: &LaneKey) -> Result<Vec<Slot>, DbErr> {
+    let LaneKey { lane, chain_id } = key;
+    let rows = SlotRow::find_by_statement(raw_sql!(
+        Postgres,
+        "SELECT nonce, state, gas_limit, mined_hash, block, block_hash FROM lane_slot
+           WHERE lane = {lane} AND chain_id = {chain_id} AND state IN ('SIGNED', 'BROADCAST', 'MINED') ORDER BY nonce"
+    ))
+    .all(db)
+    .await?;
+    let Some(first) = rows.first().map(|row| row.nonce) else { return Ok(Vec::new()) };
+    let attempts = Attempt::find_by_statement(raw_sql!(
+        Postgres,
+        "SELECT nonce, attempt, hash, raw, max_fee, priority_fee, signed_at FROM lane_attempt
+           WHERE lane = {lane} AND chain_id = {chain_id} AND nonce >= {first} ORDER BY nonce, attempt"
+    ))
+    .all(db)
+    .await?;
+    let items = SlotItem::find_by_statement(raw_sql!(
+        Postgres,
+        "SELECT nonce, mint_id, token_id, owner, digest FROM lane_item
+           WHERE lane = {lane} AND chain_id = {chain_id} AND nonce >= {first} ORDER BY nonce, mint_id"
+    ))
+    .all(db)
+    .await?;
+    let whole = |row: SlotRow| {
+        let SlotRow { nonce, state, gas_limit, mined_hash, block, block_hash } = row;
+        let attempts = attempts.iter().filter(|attempt| attempt.nonce == nonce).cloned().collect();
+        let items = items.iter().filter(|item| item.nonce == nonce).cloned().collect();
+        Slot { nonce, state, gas_limit, mined_hash, block, block_hash, attempts, items }
+    };
+    Ok(rows.into_iter().map(whole).collect())
+}
+
+/// The highest nonce that a lane has a slot for.
+///
+/// # Errors
+///
+/// As [`open`].
+pub async fn last_nonce(db: &impl ConnectionTrait, key: &LaneKey) -> Result<Option<i64>, DbErr> {
+    let LaneKey { lane, chain_id } = key;
+    let row = Number::find_by_statement(raw_sql!(
+        Postgres,
+        "SELECT max(nonce) AS number FROM lane_slot WHERE lane = {lane} AND chain_id = {chain_id}"
+    ))
+    .one(db)
+    .await?;
+    Ok(row.and_then(|row| row.number))
+}
+
+/// What a lane has spent or may still spend for transactions signed in the last 24 hours, in millionths of the chain's coin.
+///
+/// # Errors
+///
+/// As [`open`].
+pub async fn spent_today(db: &DatabaseConnection, key: &LaneKey) -> Result<i64, DbErr> {
+    let LaneKey { lane, chain_id } = key;
+    let row = Number::find_by_statement(raw_sql!(
+        Postgres,
+        "SELECT CAST(ceil(coalesce(sum(
+             CASE WHEN s.gas_used IS NOT NULL THEN s.gas_used::numeric * s.gas_price
+                  ELSE s.gas_limit::numeric * (SELECT max(a.max_fee) FROM lane_attempt a
+                         WHERE a.lane = s.lane AND a.chain_id = s.chain_id AND a.nonce = s.nonce) END
+           ), 0) / 1e12) AS bigint) AS number
+         FROM lane_slot s
+         WHERE s.lane = {lane} AND s.chain_id = {chain_id} AND s.state <> 'FOREIGN' AND s.signed_at > now() - interval '24 hours'"
+    ))
+    .one(db)
+    .await?;
+    Ok(row.and_then(|row| row.number).unwrap_or(0))
+}
+
+/// Which of these mints were in a transaction that was reverted.
+///
+/// # Errors
+///
+/// As [`open`].
+pub async fn failed_before(db: &DatabaseConnection, ids: &[MintId]) -> Result<Vec<MintId>, DbErr> {
+    #[derive(FromQueryResult)]
+    struct Row {
+        mint_id: MintId,
+    }
+    let ids: Value = ids.iter().map(|id| id.0.to_string()).collect::<Vec<_>>().into();
+    let rows = Row::find_by_statement(raw_sql!(
+        Postgres,
+        "SELECT DISTINCT i.mint_id FROM lane_item i
+           JOIN lane_slot s ON (s.lane, s.chain_id, s.nonce) = (i.lane, i.chain_id, i.nonce)
+           WHERE s.succeeded = false AND s.state = 'FINAL'
+             AND i.mint_id IN (SELECT CAST(id AS uuid) FROM jsonb_array_elements_text({ids}) AS id)"
+    ))
+    .all(db)
+    .await?;
+    Ok(rows.into_iter().map(|row| row.mint_id).collect())
+}
+
+/// Makes a slot with its first transaction.
+///
+/// # Errors
+///
+/// As [`open`]; a nonce that has a slot is a violation of a unique constraint.
+pub async fn insert(
+    txn: &DatabaseTransaction,
+    key: &LaneKey,
+    contract: &str,
+    gas_limit: i64,
+    attempt: &NewAttempt<'_>,
+    items: &[NewItem],
+) -> Result<(), DbErr> {
+    let LaneKey { lane, chain_id } = key;
+    let nonce = attempt.nonce;
+    txn.execute_raw(raw_sql!(
+        Postgres,
+        "INSERT INTO lane_slot (lane, chain_id, nonce, contract, state, gas_limit, signed_at, updated_at)
+           VALUES ({lane}, {chain_id}, {nonce}, {contract}, 'SIGNED', {gas_limit}, now(), now())"
+    ))
+    .await?;
+    insert_attempt(txn, key, attempt).await?;
+    let items: Value = items
+        .iter()
+        .map(|item| {
+            let NewItem { mint_id, token_id, owner, digest } = item;
+            json!({ "mint_id": mint_id.0, "token_id": token_id, "owner": owner, "digest": digest })
+        })
+        .collect::<Vec<_>>()
+        .into();
+    txn.execute_raw(raw_sql!(
+        Postgres,
+        "INSERT INTO lane_item (lane, chain_id, nonce, mint_id, token_id, owner, digest)
+           SELECT {lane}, {chain_id}, {nonce}, i.mint_id, i.token_id, i.owner, i.digest
+             FROM jsonb_to_recordset({items}) AS i (mint_id uuid, token_id text, owner text, digest text)"
+    ))
+    .await?;
+    Ok(())
+}
+
+/// Keeps one more transaction for a slot.
+///
+/// # Errors
+///
+/// As [`open`].
+pub async fn insert_attempt(
+    txn: &DatabaseTransaction,
+    key: &LaneKey,
+    attempt: &NewAttempt<'_>,
+) -> Result<(), DbErr> {
+    let LaneKey { lane, chain_id } = key;
+    let NewAttempt { nonce, attempt, hash, raw, max_fee, priority_fee } = *attempt;
+    let raw = raw.to_vec();
+    txn.execute_raw(raw_sql!(
+        Postgres,
+        "INSERT INTO lane_attempt (lane, chain_id, nonce, attempt, hash, raw, max_fee, priority_fee, signed_at)
+           VALUES ({lane}, {chain_id}, {nonce}, {attempt}, {hash}, {raw}, {max_fee}, {priority_fee}, now())"
+    ))
+    .await?;
+    Ok(())
+}
+
+/// Nonces that somebody else used are slots, too, so that the next one is the right one.
+///
+/// # Errors
+///
+/// As [`open`].
+pub async fn insert_foreign(
+    txn: &DatabaseTransaction,
+    key: &LaneKey,
+    from: i64,
+    to: i64,
+) -> Result<(), DbErr> {
+    let LaneKey { lane, chain_id } = key;
+    txn.execute_raw(raw_sql!(
+        Postgres,
+        "INSERT INTO lane_slot (lane, chain_id, nonce, contract, state, gas_limit, signed_at, updated_at)
+           SELECT {lane}, {chain_id}, nonce, '', 'FOREIGN', 0, now(), now() FROM generate_series({from}, {to}) AS nonce
+           ON CONFLICT ON CONSTRAINT lane_slot_pkey DO NOTHING"
+    ))
+    .await?;
+    Ok(())
+}
+
+/// Moves a slot on: to `BROADCAST`, `FINAL` or `FOREIGN`.
+///
+/// # Errors
+///
+/// As [`open`].
+pub async fn moved(
+    txn: &DatabaseTransaction,
+    key: &LaneKey,
+    nonce: i64,
+    state: &str,
+) -> Result<(), DbErr> {
+    let LaneKey { lane, chain_id } = key;
+    txn.execute_raw(raw_sql!(
+        Postgres,
+        "UPDATE lane_slot SET state = {state}, updated_at = now()
+           WHERE lane = {lane} AND chain_id = {chain_id} AND nonce = {nonce}"
+    ))
+    .await?;
+    Ok(())
+}
+
+/// A transaction of the slot is in a block.
+///
+/// # Errors
+///
+/// As [`open`].
+pub async fn mined(
+    txn: &DatabaseTransaction,
+    key: &LaneKey,
+    nonce: i64,
+    at: &MinedAt<'_>,
+) -> Result<(), DbErr> {
+    let LaneKey { lane, chain_id } = key;
+    let MinedAt { hash, block, block_hash, succeeded, gas_used, gas_price } = *at;
+    txn.execute_raw(raw_sql!(
+        Postgres,
+        "UPDATE lane_slot SET state = 'MINED', mined_hash = {hash}, block = {block}, block_hash = {block_hash},
+             succeeded = {succeeded}, gas_used = {gas_used}, gas_price = {gas_price}, updated_at = now()
+           WHERE lane = {lane} AND chain_id = {chain_id} AND nonce = {nonce}"
+    ))
+    .await?;
+    Ok(())
+}
+
+/// The block of the slot's transaction is gone.
+///
+/// # Errors
+///
+/// As [`open`].
+pub async fn reorged(txn: &DatabaseTransaction, key: &LaneKey, nonce: i64) -> Result<(), DbErr> {
+    let LaneKey { lane, chain_id } = key;
+    txn.execute_raw(raw_sql!(
+        Postgres,
+        "UPDATE lane_slot SET state = 'BROADCAST', mined_hash = NULL, block = NULL, block_hash = NULL, succeeded = NULL,
+             gas_used = NULL, gas_price = NULL, updated_at = now()
+           WHERE lane = {lane} AND chain_id = {chain_id} AND nonce = {nonce}"
+    ))
+    .await?;
+    Ok(())
+}
