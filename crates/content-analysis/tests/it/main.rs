@@ -1,0 +1,1 @@
+//! The analyser with its built-in model.
