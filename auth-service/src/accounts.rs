@@ -7,7 +7,7 @@ use event_runtime::{EventStore, Streams};
 use service_kit::Host;
 
 use crate::{
-    config::{Config, Moderators},
+    config::{Addresses, Config},
     connection::{aggregate::Connection, projection::ConnectionReadModel},
     credential::{aggregate::Credential, password::Passwords, projection::CredentialReadModel},
     secret::Keyring,
@@ -39,7 +39,9 @@ pub struct Accounts {
     /// Signs access tokens.
     pub signer: Signer,
     /// Who becomes a moderator.
-    pub moderators: Arc<Moderators>,
+    pub moderators: Arc<Addresses>,
+    /// Who becomes an analyst.
+    pub analysts: Arc<Addresses>,
     /// Whether addresses that do not exist may sign up.
     pub demo_accounts: bool,
 }
@@ -60,6 +62,7 @@ impl Accounts {
             passwords: Passwords::new(),
             signer: Signer::new(&host.common.token_issuer, &host.common.token_audience),
             moderators: Arc::new(host.config.moderators.clone()),
+            analysts: Arc::new(host.config.analysts.clone()),
             demo_accounts: host.config.demo_accounts,
         }
     }

@@ -24,21 +24,23 @@ pub struct Config {
     /// demonstrations whose mail server keeps everything; `false` unless set.
     pub demo_accounts: bool,
     /// `MODERATOR_EMAILS`: whoever proves to own one of these addresses becomes a moderator.
-    pub moderators: Moderators,
+    pub moderators: Addresses,
+    /// `ANALYST_EMAILS`: whoever proves to own one of these addresses becomes an analyst.
+    pub analysts: Addresses,
 }
 
 /// Addresses, separated by commas.
 #[derive(Clone, Debug, Default)]
-pub struct Moderators(BTreeSet<String>);
+pub struct Addresses(BTreeSet<String>);
 
-impl Moderators {
+impl Addresses {
     /// Whether an address is one of them.
     pub fn contains(&self, email: &Email) -> bool {
         self.0.contains(email.key())
     }
 }
 
-impl FromStr for Moderators {
+impl FromStr for Addresses {
     type Err = EmailError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -65,12 +67,14 @@ impl Settings for Config {
         let mail_from = env.or_default("MAIL_FROM", "PeerLink <no-reply@peerlink.invalid>");
         let demo_accounts = env.or_default("DEMO_ACCOUNTS", "false");
         let moderators = env.optional_secret("MODERATOR_EMAILS", "");
+        let analysts = env.optional_secret("ANALYST_EMAILS", "");
         Some(Self {
             keyring: keyring?,
             smtp: smtp?,
             mail_from: mail_from?,
             demo_accounts: demo_accounts?,
             moderators: moderators?,
+            analysts: analysts?,
         })
     }
 }
@@ -89,11 +93,11 @@ mod tests {
     }
 
     #[test]
-    fn moderators_are_found_in_any_spelling() {
-        let moderators: Moderators = "Ada@example.com, ,bob@example.com".parse().unwrap();
+    fn addresses_are_found_in_any_spelling() {
+        let addresses: Addresses = "Ada@example.com, ,bob@example.com".parse().unwrap();
 
-        assert!(moderators.contains(&Email::parse("ADA@example.com").unwrap()));
-        assert!(!moderators.contains(&Email::parse("eve@example.com").unwrap()));
-        assert!("nobody".parse::<Moderators>().is_err());
+        assert!(addresses.contains(&Email::parse("ADA@example.com").unwrap()));
+        assert!(!addresses.contains(&Email::parse("eve@example.com").unwrap()));
+        assert!("nobody".parse::<Addresses>().is_err());
     }
 }

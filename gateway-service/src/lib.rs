@@ -124,13 +124,10 @@ pub async fn start(mut env: Env, clock: Clock) -> Result<Running, StartError> {
     let broadcast = Broadcast::new(
         common.redis_url.clone(),
         Service::Auth,
-        common.partitions,
         Arc::new(move |event| observer.observe(event)),
     );
     let caught_up = broadcast.caught_up();
-    for reader in broadcast.readers(&shutdown).map_err(RuntimeError::from)? {
-        tasks.spawn(reader);
-    }
+    tasks.spawn(broadcast.run(shutdown.clone()).map_err(RuntimeError::from)?);
     tasks.spawn({
         let shutdown = shutdown.clone();
         async move {
@@ -146,7 +143,7 @@ pub async fn start(mut env: Env, clock: Clock) -> Result<Running, StartError> {
 
     let limiter =
         RateLimiter::connect(&common.redis_url, config.policies).map_err(RuntimeError::from)?;
-    let proxy = Arc::new(Proxy::new(config.upstreams));
+    let proxy = Arc::new(Proxy::new(config.upstreams, shutdown.clone()));
     let documents = Arc::new(Documents::new(Arc::clone(&proxy)));
     let health = Health {
         db: None,

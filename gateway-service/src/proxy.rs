@@ -19,6 +19,7 @@ use poem::{
     http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header},
 };
 use service_kit::caller::RequestContext;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     breaker::Breaker,
@@ -37,6 +38,12 @@ const TOTAL: Duration = Duration::from_secs(5);
 /// How long a service may be silent in the middle of an answer.
 const BODY_IDLE: Duration = Duration::from_secs(5);
 
+/// The same for an answer that has no end: such a service shows every 15 s that it is alive.
+const STREAM_IDLE: Duration = Duration::from_secs(45);
+
+/// The types of answers that have no end.
+const STREAMS: [&str; 2] = ["text/event-stream", "application/x-ndjson"];
+
 /// How long an unused connection is kept. Services close theirs after 5 s: ours must go first.
 const POOL_IDLE: Duration = Duration::from_secs(4);
 
@@ -50,6 +57,8 @@ const JITTER_MS: u64 = 50;
 pub(crate) struct Proxy {
     client: Client<HttpConnector, Full<Bytes>>,
     peers: PerUpstream<Peer>,
+    /// Cancelled when the gateway stops: answers without end are ended then.
+    shutdown: CancellationToken,
 }
 
 /// One service.
@@ -98,7 +107,7 @@ pub(crate) enum FetchError {
 
 impl Proxy {
     /// A proxy for services at these base URLs.
-    pub(crate) fn new(base_urls: PerUpstream<String>) -> Self {
+    pub(crate) fn new(base_urls: PerUpstream<String>, shutdown: CancellationToken) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_connect_timeout(Some(CONNECT));
         connector.set_nodelay(true);
@@ -108,7 +117,7 @@ impl Proxy {
             .pool_max_idle_per_host(POOL_SIZE)
             .build(connector);
         let peers = base_urls.map(|_, base_url| Peer { base_url, breaker: Breaker::default() });
-        Self { client, peers }
+        Self { client, peers, shutdown }
     }
 
     /// Sends a request to its target and returns the answer, or a problem that names the service.
@@ -146,7 +155,7 @@ impl Proxy {
             Ok(answer) => {
                 pass.answered();
                 gauge!("gateway_breaker_open", "service" => upstream.name()).set(0.0);
-                incoming(upstream, answer)
+                incoming(upstream, answer, &self.shutdown)
             }
             Err(failure) => {
                 let opened = pass.failed(Instant::now());
@@ -260,18 +269,46 @@ fn outgoing_headers(request: &Request) -> HeaderMap {
 }
 
 /// A service's answer as the client gets it: its body flows through, and is never held as a whole.
-fn incoming(upstream: Upstream, answer: hyper::Response<Incoming>) -> Response {
+fn incoming(
+    upstream: Upstream,
+    answer: hyper::Response<Incoming>,
+    shutdown: &CancellationToken,
+) -> Response {
     let (mut parts, body) = answer.into_parts();
     remove_hop_by_hop(&mut parts.headers);
-    let mut response = Response::builder().status(parts.status).body(stream_of(upstream, body));
+    let body = if is_stream(&parts.headers) {
+        stream_of(upstream, body, STREAM_IDLE, shutdown.clone())
+    } else {
+        // What has an end is sent to its end.
+        stream_of(upstream, body, BODY_IDLE, CancellationToken::new())
+    };
+    let mut response = Response::builder().status(parts.status).body(body);
     *response.headers_mut() = parts.headers;
     response
 }
 
-fn stream_of(upstream: Upstream, body: Incoming) -> Body {
-    Body::from_bytes_stream(stream::try_unfold(body, move |mut body| async move {
+/// Whether an answer has no end.
+fn is_stream(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let kind = kind.and_then(|kind| kind.split(';').next()).map(str::trim);
+    kind.is_some_and(|kind| STREAMS.contains(&kind))
+}
+
+/// A body, piece by piece as it comes. It may be silent for `idle`, and ends with `shutdown`.
+fn stream_of(
+    upstream: Upstream,
+    body: Incoming,
+    idle: Duration,
+    shutdown: CancellationToken,
+) -> Body {
+    let state = (body, shutdown);
+    Body::from_bytes_stream(stream::try_unfold(state, move |(mut body, shutdown)| async move {
         loop {
-            let frame = tokio::time::timeout(BODY_IDLE, body.frame()).await.map_err(|elapsed| {
+            let frame = tokio::select! {
+                () = shutdown.cancelled() => return Ok(None),
+                frame = tokio::time::timeout(idle, body.frame()) => frame,
+            };
+            let frame = frame.map_err(|elapsed| {
                 count(upstream, "body_timeout");
                 io::Error::new(io::ErrorKind::TimedOut, elapsed)
             })?;
@@ -280,7 +317,7 @@ fn stream_of(upstream: Upstream, body: Incoming) -> Body {
                 Some(Ok(frame)) => {
                     // Trailers are of no use to any client of ours.
                     if let Ok(data) = frame.into_data() {
-                        return Ok(Some((data, body)));
+                        return Ok(Some((data, (body, shutdown))));
                     }
                 }
                 Some(Err(error)) => {

@@ -61,6 +61,21 @@ pub struct PerUpstream<T> {
     pub minting: T,
 }
 
+/// Where every service shows its events, below [`API_PREFIX`].
+const EVENTS: &str = "/events";
+
+/// The path below [`API_PREFIX`] under which clients find a path of a service: its own, except where all services have the
+/// same one.
+pub fn public_path(upstream: Upstream, path: &str) -> String {
+    if path == EVENTS { format!("{EVENTS}/{}", upstream.name()) } else { path.to_owned() }
+}
+
+/// The service whose events a path below [`API_PREFIX`] names.
+fn events_of(path: &str) -> Option<Upstream> {
+    let name = path.strip_prefix(EVENTS)?.strip_prefix('/')?;
+    Upstream::ALL.into_iter().find(|upstream| upstream.name() == name)
+}
+
 impl<T> PerUpstream<T> {
     /// The one of a service.
     pub fn get(&self, upstream: Upstream) -> &T {
@@ -200,6 +215,9 @@ pub fn resolve(method: &Method, path: &str) -> Result<Target, NoRoute> {
         return Ok(Target { upstream: Upstream::Auth, path: path.to_owned() });
     }
     if let Some(below) = path.strip_prefix(API_PREFIX) {
+        if let Some(upstream) = events_of(below) {
+            return Ok(Target { upstream, path: format!("{API_PREFIX}{EVENTS}") });
+        }
         let upstream = upstream_of(below).ok_or(NoRoute::Path)?;
         return Ok(Target { upstream, path: path.to_owned() });
     }
@@ -208,6 +226,9 @@ pub fn resolve(method: &Method, path: &str) -> Result<Target, NoRoute> {
 
 /// The service that answers a path below [`API_PREFIX`].
 pub fn upstream_of(path: &str) -> Option<Upstream> {
+    if let Some(upstream) = events_of(path) {
+        return Some(upstream);
+    }
     let segments: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
     if segments.iter().any(|segment| is_odd(segment)) {
         return None;

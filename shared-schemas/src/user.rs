@@ -25,6 +25,8 @@ choices! {
         User = "USER",
         /// Decides moderation cases.
         Moderator = "MODERATOR",
+        /// Reads the published events of every service.
+        Analyst = "ANALYST",
         /// Runs the system.
         Admin = "ADMIN",
     }

@@ -58,10 +58,11 @@ impl Accounts {
         let work = self.store().begin().await?;
         self.lock(&work, user_id).await?;
         let work = self.spend_code(work, user_id, Purpose::VerifyEmail, code, &metadata).await?;
-        let granted: &[Role] =
-            if self.moderators.contains(&email) { &[Role::Moderator] } else { &[] };
+        let lists = [(&self.moderators, Role::Moderator), (&self.analysts, Role::Analyst)];
+        let listed = lists.into_iter().filter(|(addresses, _)| addresses.contains(&email));
+        let granted: Vec<Role> = listed.map(|(_, role)| role).collect();
         self.users
-            .execute_in(&work, user_id, Expected::Any, &metadata, |user| user.verify(granted))
+            .execute_in(&work, user_id, Expected::Any, &metadata, |user| user.verify(&granted))
             .await
             .map_err(Problem::from)?;
         Ok(work.commit().await?)

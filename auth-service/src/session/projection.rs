@@ -14,6 +14,11 @@ impl InlineProjection<SessionEvent> for SessionReadModel {
         &["session"]
     }
 
+    /// What [`ForgetOldSessions`](super::sweep::ForgetOldSessions) takes away.
+    fn swept(&self) -> &'static [(&'static str, &'static str)] {
+        &[("session", "started_at < now() - interval '31 days'")]
+    }
+
     async fn apply(
         &self,
         txn: &DatabaseTransaction,

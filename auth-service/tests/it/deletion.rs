@@ -1,7 +1,12 @@
 //! Leaving: what others know ends, what the service knows is erased, and no rebuild brings it back.
 
+use auth_service::session::sweep::ForgetOldSessions;
+use chrono::TimeDelta;
+use event_runtime::Clock;
 use reqwest::{Method, StatusCode};
+use sea_orm::TransactionTrait;
 use serde_json::json;
+use service_kit::Sweep;
 
 use crate::stage::{PASSWORD, Person, Stage};
 
@@ -76,6 +81,7 @@ async fn a_deletion_shreds_the_personal_facts_and_a_rebuild_does_not_bring_them_
     assert!(keys.len() == 1 && keys[0].contains(&bob.id), "{keys:?}");
     let sealed = stage.events("credential.registered.v1").await;
     assert_eq!(sealed.len(), 2, "the facts of the past are kept, unreadable");
+    stage.audited().await;
     for (category, _) in READ_MODELS {
         stage.service.runtime.rebuild(category).await.unwrap();
     }
@@ -99,6 +105,7 @@ async fn the_address_of_a_deleted_account_can_sign_up_again() {
     assert_eq!(stage.verify("ada@example.com", &code).await.status(), StatusCode::OK);
     let again = stage.enter("ada@example.com", PASSWORD).await;
     assert_ne!(again.id, ada.id);
+    stage.audited().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -112,10 +119,23 @@ async fn a_rebuild_gives_the_same_read_models() {
     let request = stage.request(Method::PUT, &format!("/users/{}", ada.id));
     request.bearer_auth(&ada.access).json(&body).send().await.unwrap();
 
+    stage.audited().await;
     for (category, table) in READ_MODELS {
         let before = stage.rows(table).await;
         assert!(!before.is_empty(), "{table}");
         stage.service.runtime.rebuild(category).await.unwrap();
         assert_eq!(stage.rows(table).await, before, "{table}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_that_were_swept_are_no_damage() {
+    let stage = Stage::set_at(Clock::manual(Clock::System.now() - TimeDelta::days(40))).await;
+    stage.join("ada@example.com").await;
+    let txn = stage.service.store.db().begin().await.unwrap();
+
+    assert_eq!(ForgetOldSessions.sweep(&txn).await.unwrap(), 1);
+
+    txn.commit().await.unwrap();
+    stage.audited().await;
 }

@@ -118,7 +118,7 @@ async fn the_document_offers_the_password_form_and_the_page_is_there() {
         .values()
         .map(|path| path.as_object().unwrap().len())
         .sum();
-    assert_eq!(operations, 20);
+    assert_eq!(operations, 21);
     let unknown = stage.request(Method::PATCH, "/users").send().await.unwrap();
     assert_eq!(unknown.status(), StatusCode::METHOD_NOT_ALLOWED);
 }

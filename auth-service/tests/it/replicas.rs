@@ -74,10 +74,8 @@ async fn a_token_is_believed_and_a_revocation_known_while_auth_is_stopped() {
     let observer = trust.clone();
     let observe = Arc::new(move |event: &_| observer.observe(event));
     let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
-    let broadcast = Broadcast::new(redis.url(), Service::Auth, 2, observe);
-    for reader in broadcast.readers(&shutdown).unwrap() {
-        tasks.spawn(reader);
-    }
+    let broadcast = Broadcast::new(redis.url(), Service::Auth, observe);
+    tasks.spawn(broadcast.run(shutdown.clone()).unwrap());
 
     eventually(SOON, || async { trust.verify(&ada.access).map(drop) }).await;
     eventually(SOON, || async { matches!(trust.verify(&gone.access), Err(TokenError::Revoked)) })

@@ -62,6 +62,14 @@ impl Stage {
         stage
     }
 
+    /// Every projection says what its events say.
+    pub(crate) async fn audited(&self) {
+        for name in self.service.runtime.projections() {
+            let report = self.service.runtime.audit(name).await.unwrap();
+            assert_eq!(report.drift, [], "{name}");
+        }
+    }
+
     async fn is_ready(&self) {
         eventually(SOON, || async {
             let answer = self.client.get(self.root("/readyz")).send().await.unwrap();

@@ -37,6 +37,21 @@ CREATE TABLE stream_epoch_end (
     CONSTRAINT stream_epoch_end_pkey PRIMARY KEY (epoch, partition)
 );
 
+-- The partition of an event is decided with its number, so that the number of partitions can change while events wait.
+ALTER TABLE event DROP COLUMN partition;
+-- The lower 63 bits of the aggregate's id; its remainder by the number of partitions is the partition.
+ALTER TABLE outbox ADD COLUMN aggregate_hash bigint;
+UPDATE outbox SET aggregate_hash =
+    ('x' || right(replace(event.aggregate_id::text, '-', ''), 16))::bit(64)::bigint & 9223372036854775807
+  FROM event WHERE event.position = outbox.position;
+ALTER TABLE outbox
+    ALTER COLUMN aggregate_hash SET NOT NULL,
+    DROP CONSTRAINT outbox_pkey,
+    DROP COLUMN partition,
+    ADD CONSTRAINT outbox_pkey PRIMARY KEY (position);
+-- A generation of streams has its own table.
+ALTER TABLE publication_head DROP COLUMN epoch;
+
 -- An operator may stop the relay of this service.
 CREATE TABLE relay_pause (
     -- One row or none.
@@ -50,8 +65,12 @@ CREATE TABLE relay_pause (
 -- The consumer's side: which generation its watermark counts in, and whether an operator stopped it.
 ALTER TABLE watermark
     ADD COLUMN stream_epoch integer NOT NULL DEFAULT 1,
+    -- The last event that took effect and that the producer has lost since; absent when its history is the producer's.
+    ADD COLUMN diverged_from bigint,
     ADD COLUMN is_paused boolean NOT NULL DEFAULT false,
-    ADD COLUMN moved_at timestamptz NOT NULL DEFAULT now();
+    ADD COLUMN moved_at timestamptz NOT NULL DEFAULT now(),
+    -- How many owners in a row were lost without a word since the watermark moved last: an event may have ended them.
+    ADD COLUMN takeovers integer NOT NULL DEFAULT 0;
 
 -- Events that took effect ahead of the watermark, while lanes work side by side. Compacted into the watermark.
 CREATE TABLE inbox (
@@ -61,6 +80,17 @@ CREATE TABLE inbox (
     sequence bigint NOT NULL,
     CONSTRAINT inbox_pkey PRIMARY KEY (consumer_group, service, partition, sequence)
 ) WITH (autovacuum_vacuum_scale_factor = 0.01, fillfactor = 70);
+
+-- The readers of groups without order, by the number in their names.
+CREATE TABLE slot (
+    consumer_group text NOT NULL,
+    service text NOT NULL,
+    partition smallint NOT NULL,
+    number smallint NOT NULL,
+    owner uuid NOT NULL,
+    expires_at timestamptz NOT NULL,
+    CONSTRAINT slot_pkey PRIMARY KEY (consumer_group, service, partition, number)
+);
 
 -- Written and committed before a handler runs that may have ended whole processes; gone when it succeeds.
 CREATE TABLE attempt (
@@ -98,3 +128,40 @@ CREATE INDEX event_occurred_at ON event USING brin (occurred_at);
 CREATE INDEX event_actor ON event ((metadata ->> 'actor')) WHERE (metadata ->> 'actor') IS NOT NULL;
 CREATE INDEX event_correlation_id ON event ((metadata ->> 'correlation_id'))
     WHERE (metadata ->> 'correlation_id') IS NOT NULL;
+
+-- What the last audit of each projection found: whether its tables say what its events say.
+CREATE TABLE projection_audit (
+    -- A category, or a consumer group.
+    projection text NOT NULL,
+    known_at timestamptz NOT NULL DEFAULT now(),
+    -- Absent until the first audit.
+    audited_at timestamptz,
+    drift_rows bigint,
+    report jsonb,
+    CONSTRAINT projection_audit_pkey PRIMARY KEY (projection)
+);
+
+-- What operators ask of the service's running processes, because it needs their handlers: read models to be made anew or
+-- compared with the events. One process at a time takes up the oldest.
+CREATE TABLE maintenance_request (
+    id bigint GENERATED ALWAYS AS IDENTITY,
+    kind text NOT NULL,
+    -- The read model: a category of the service's own, or a consumer group.
+    name text NOT NULL,
+    state text NOT NULL DEFAULT 'waiting',
+    -- Events done and to be done, as far as that is known.
+    done bigint NOT NULL DEFAULT 0,
+    total bigint,
+    -- What came of it, or why it failed.
+    result jsonb,
+    -- The process that works on it, and when it last said so: after ten seconds of silence another one begins again.
+    worker uuid,
+    heartbeat_at timestamptz,
+    requested_at timestamptz NOT NULL DEFAULT now(),
+    finished_at timestamptz,
+    CONSTRAINT maintenance_request_pkey PRIMARY KEY (id),
+    CONSTRAINT maintenance_request_kind_known CHECK (kind IN ('rebuild', 'audit')),
+    CONSTRAINT maintenance_request_state_known CHECK (state IN ('waiting', 'running', 'done', 'failed', 'cancelled'))
+);
+-- Asking twice for the same is asking once.
+CREATE UNIQUE INDEX maintenance_request_open ON maintenance_request (kind, name) WHERE state IN ('waiting', 'running');

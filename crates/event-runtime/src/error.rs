@@ -5,7 +5,7 @@ use std::{any::Any, error::Error};
 use sea_orm::{DbErr, RuntimeErr};
 use shared_schemas::DecodeError;
 
-use crate::Version;
+use crate::{Version, layout::AnnounceError};
 
 /// Why a command recorded nothing.
 #[derive(Debug, thiserror::Error)]
@@ -54,15 +54,26 @@ pub enum RuntimeError {
     /// A stored event could not be written to the wire.
     #[error("an event could not be encoded")]
     Encode(#[from] serde_json::Error),
-    /// The database was laid out for another number of partitions.
+    /// The layout of the streams could not be read or announced.
+    #[error("the layout of the streams is unknown")]
+    Layout(#[source] serde_json::Error),
+    /// Redis knows a later generation of streams than the store: the database was restored to a moment in the past.
     #[error(
-        "the store has {stored} partitions and the configuration says {configured}: EVENT_PARTITIONS cannot change"
+        "generation {announced} of the streams is announced and the store is at {stored}: the store was restored to the past"
     )]
-    Partitions {
-        /// What the store was laid out for.
-        stored: usize,
-        /// What the configuration says.
-        configured: u16,
+    StoreBehindLayout {
+        /// The generation that is announced.
+        announced: u32,
+        /// The store's.
+        stored: u32,
+    },
+    /// Redis removes any key it likes when its memory is short, and so would lose events at random.
+    #[error(
+        "redis evicts streams (maxmemory-policy is {policy}); do `CONFIG SET maxmemory-policy noeviction`"
+    )]
+    Evicts {
+        /// What it is set to.
+        policy: String,
     },
     /// The stream is ahead of the store: the database was restored to a moment in the past.
     #[error(
@@ -76,6 +87,25 @@ pub enum RuntimeError {
         /// The store's.
         store: u64,
     },
+    /// A consumer group has read what the store has never published: the database was restored to a moment in the past, and
+    /// Redis has lost the streams.
+    #[error(
+        "{group} has read partition {partition} up to {read} of generation {epoch} and the store is at {store} of {stored_epoch}: the store was restored to the past"
+    )]
+    StoreBehindReader {
+        /// The group.
+        group: String,
+        /// The partition.
+        partition: u16,
+        /// The generation of streams that the group reads.
+        epoch: u32,
+        /// Its watermark there.
+        read: u64,
+        /// The store's generation.
+        stored_epoch: u32,
+        /// The last sequence number of the store.
+        store: u64,
+    },
     /// The stream ends with another event than the store has at that place: one of them belongs to another past.
     #[error("stream {key} and store hold different events at {sequence}")]
     StoreDiverged {
@@ -84,6 +114,48 @@ pub enum RuntimeError {
         /// Where they differ.
         sequence: u64,
     },
+}
+
+impl RuntimeError {
+    /// Whether the store and what was published of it are different histories, which only an operator can settle.
+    pub fn is_diverged(&self) -> bool {
+        matches!(
+            self,
+            Self::StoreBehindStream { .. }
+                | Self::StoreBehindReader { .. }
+                | Self::StoreDiverged { .. }
+                | Self::StoreBehindLayout { .. }
+        )
+    }
+
+    /// Whether Redis refused a command for want of memory.
+    pub fn is_out_of_memory(&self) -> bool {
+        matches!(self, Self::Redis(cause) if cause.details().contains("OOM command not allowed"))
+    }
+
+    /// What failed, in a word: a label of `events_publish_errors_total`.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Storage(_) => "database",
+            Self::Redis(_) if self.is_out_of_memory() => "out_of_memory",
+            Self::Redis(_) => "redis",
+            Self::Encode(_) | Self::Layout(_) => "encode",
+            Self::StoreBehindStream { .. }
+            | Self::StoreBehindReader { .. }
+            | Self::StoreDiverged { .. }
+            | Self::StoreBehindLayout { .. } => "diverged",
+            Self::Evicts { .. } => "configuration",
+        }
+    }
+}
+
+impl From<AnnounceError> for RuntimeError {
+    fn from(error: AnnounceError) -> Self {
+        match error {
+            AnnounceError::Redis(error) => Self::Redis(error),
+            AnnounceError::Malformed(error) => Self::Layout(error),
+        }
+    }
 }
 
 /// Why an event was not applied, and what is to become of it.
@@ -104,6 +176,24 @@ pub enum ApplyError {
 }
 
 impl ApplyError {
+    /// Whether the database or Redis failed under the handler, rather than the handler at its event: waiting for it does not
+    /// count as an attempt.
+    pub fn is_infrastructure(&self) -> bool {
+        let Self::Retry(source) = self else { return false };
+        let mut cause: Option<&(dyn Error + 'static)> = Some(&**source);
+        while let Some(error) = cause {
+            if let Some(error) = error.downcast_ref::<DbErr>() {
+                // A statement that takes too long may do so for ever, with this event.
+                return is_transient(error) && state(error).as_deref() != Some(QUERY_CANCELED);
+            }
+            if error.is::<fred::error::Error>() {
+                return true;
+            }
+            cause = error.source();
+        }
+        false
+    }
+
     /// Sets the event aside for a reason of the handler's own.
     pub fn reject(reason: &'static str, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Reject { reason, source: source.into() }
@@ -145,6 +235,19 @@ impl<R: Error + Send + Sync + 'static> From<ExecuteError<R>> for ApplyError {
     }
 }
 
+/// The statement was cancelled, by its time limit or by an administrator.
+const QUERY_CANCELED: &str = "57014";
+
+/// The SQLSTATE of an error that the server reported.
+fn state(error: &DbErr) -> Option<String> {
+    let (DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))) =
+        error
+    else {
+        return None;
+    };
+    Some(error.as_database_error()?.code()?.into_owned())
+}
+
 /// Whether the same statement may succeed later, with nothing changed but time.
 pub fn is_transient(error: &DbErr) -> bool {
     if matches!(error, DbErr::ConnectionAcquire(_) | DbErr::Conn(_)) {
@@ -162,10 +265,21 @@ pub fn is_transient(error: &DbErr) -> bool {
             **error,
             sea_orm::SqlxError::ColumnDecode { .. }
                 | sea_orm::SqlxError::Decode(_)
+                | sea_orm::SqlxError::Encode(_)
                 | sea_orm::SqlxError::ColumnNotFound(_)
                 | sea_orm::SqlxError::TypeNotFound { .. }
         ),
     }
+}
+
+/// What the server calls the error, if it was the server that spoke (PostgreSQL appendix A).
+pub(crate) fn sql_state(error: &DbErr) -> Option<String> {
+    let (DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))) =
+        error
+    else {
+        return None;
+    };
+    error.as_database_error()?.code().map(std::borrow::Cow::into_owned)
 }
 
 /// SQLSTATE classes that speak of the server's state, not of the statement (PostgreSQL appendix A).

@@ -55,13 +55,27 @@ impl<A: Aggregate> Streams<A> {
         metadata: &Metadata,
         decide: impl Fn(&A) -> Result<Vec<A::Event>, R> + Send + Sync,
     ) -> Result<Version, ExecuteError<R>> {
+        // Without a read model there is one statement to commit, which is a transaction by itself.
+        if self.read_model.is_none()
+            && let Some(version) = self.execute_at_once(id, expected, metadata, &decide).await?
+        {
+            return Ok(version);
+        }
+        // Most commands are alone with their aggregate, and a lock would cost them a statement. One that is overtaken between
+        // its decision and its append decides again, under the lock: a hundred writers of one aggregate then wait in line.
         let mut attempt = 1;
         loop {
             let work = self.store.begin().await?;
-            match self.execute_in(&work, id, expected, metadata, &decide).await {
-                Ok(version) => {
+            let is_locked = attempt > 1;
+            match self.decide(&work, id.into(), expected, metadata, &decide, is_locked).await {
+                Ok(Some(version)) => {
                     work.commit().await?;
                     return Ok(version);
+                }
+                Ok(None) if attempt < ATTEMPTS => attempt += 1,
+                Ok(None) => {
+                    let (_, version) = self.load(&work, id.into(), false).await?;
+                    return Err(conflict(version));
                 }
                 Err(ExecuteError::VersionConflict { .. })
                     if expected == Expected::Any && attempt < ATTEMPTS =>
@@ -73,7 +87,38 @@ impl<A: Aggregate> Streams<A> {
         }
     }
 
-    /// Decides one command inside a transaction that does more than this.
+    /// `None` if the aggregate has moved on meanwhile.
+    async fn execute_at_once<R: Send>(
+        &self,
+        id: A::Id,
+        expected: Expected,
+        metadata: &Metadata,
+        decide: &(impl Fn(&A) -> Result<Vec<A::Event>, R> + Send + Sync),
+    ) -> Result<Option<Version>, ExecuteError<R>> {
+        let (id, db): (Uuid, _) = (id.into(), self.store.db());
+        let (state, version) = fold(id, self.store.history(db, A::Event::CATEGORY, id).await?)?;
+        if !expected.holds_for(version) {
+            return Err(conflict(version));
+        }
+        let events = decide(&state).map_err(ExecuteError::Refused)?;
+        if events.is_empty() {
+            return Ok(Some(version));
+        }
+        let new = encode(&events)?;
+        let appended = self.store.append(db, A::Event::CATEGORY, id, version, &new, metadata).await;
+        let appended = match appended.map_err(conflict_or(version)) {
+            Ok(Some(appended)) => appended,
+            Ok(None) | Err(ExecuteError::VersionConflict { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        metrics::counter!("events_appended_total").increment(appended.ids.len() as u64);
+        self.store.wake();
+        Ok(Some(appended.version))
+    }
+
+    /// Decides one command inside a transaction that does more than this. The aggregate stays as the decision found it until
+    /// that transaction ends, even if the decision changed nothing. One that has no events yet cannot be held; `decide` runs
+    /// again if another writer creates it first.
     ///
     /// # Errors
     ///
@@ -87,13 +132,33 @@ impl<A: Aggregate> Streams<A> {
         decide: impl Fn(&A) -> Result<Vec<A::Event>, R> + Send + Sync,
     ) -> Result<Version, ExecuteError<R>> {
         let id: Uuid = id.into();
-        let (state, version) = self.load(work, id).await?;
+        for _ in 0..ATTEMPTS {
+            let decided = self.decide(work, id, expected, metadata, &decide, true).await?;
+            if let Some(version) = decided {
+                return Ok(version);
+            }
+            // Another writer has just created it; now there is something to lock.
+        }
+        Err(conflict(self.load(work, id, false).await?.1))
+    }
+
+    /// `None` if the aggregate has moved on meanwhile.
+    async fn decide<R: Send>(
+        &self,
+        work: &UnitOfWork,
+        id: Uuid,
+        expected: Expected,
+        metadata: &Metadata,
+        decide: &(impl Fn(&A) -> Result<Vec<A::Event>, R> + Send + Sync),
+        is_locked: bool,
+    ) -> Result<Option<Version>, ExecuteError<R>> {
+        let (state, version) = self.load(work, id, is_locked).await?;
         if !expected.holds_for(version) {
-            return Err(ExecuteError::VersionConflict { actual: version });
+            return Err(conflict(version));
         }
         let events = decide(&state).map_err(ExecuteError::Refused)?;
         if events.is_empty() {
-            return Ok(version);
+            return Ok(Some(version));
         }
         self.append(work, id, version, events, metadata).await
     }
@@ -111,10 +176,19 @@ impl<A: Aggregate> Streams<A> {
         fold(id.into(), history)
     }
 
-    async fn load<R>(&self, work: &UnitOfWork, id: Uuid) -> Result<(A, Version), ExecuteError<R>> {
-        fold(id, self.store.load(work.txn(), A::Event::CATEGORY, id).await?)
+    async fn load<R>(
+        &self,
+        work: &UnitOfWork,
+        id: Uuid,
+        is_locked: bool,
+    ) -> Result<(A, Version), ExecuteError<R>> {
+        if is_locked {
+            self.store.lock(work.txn(), A::Event::CATEGORY, id).await?;
+        }
+        fold(id, self.store.history(work.txn(), A::Event::CATEGORY, id).await?)
     }
 
+    /// `None` if the aggregate has moved on.
     async fn append<R>(
         &self,
         work: &UnitOfWork,
@@ -122,17 +196,15 @@ impl<A: Aggregate> Streams<A> {
         expected: Version,
         events: Vec<A::Event>,
         metadata: &Metadata,
-    ) -> Result<Version, ExecuteError<R>> {
-        let mut new = Vec::with_capacity(events.len());
-        for event in &events {
-            new.push(NewEvent { raw: event.encode()?, is_public: event.is_public() });
-        }
+    ) -> Result<Option<Version>, ExecuteError<R>> {
+        let new = encode(&events)?;
         let appended = self
             .store
             .append(work.txn(), A::Event::CATEGORY, id, expected, &new, metadata)
             .await
-            .map_err(conflict_or(expected))?
-            .ok_or(ExecuteError::VersionConflict { actual: expected })?;
+            .map_err(conflict_or(expected))?;
+        let Some(appended) = appended else { return Ok(None) };
+        work.appended(appended.ids.len() as u64);
 
         if let Some(read_model) = &self.read_model {
             for ((event, id_of_event), version) in
@@ -149,8 +221,16 @@ impl<A: Aggregate> Streams<A> {
                 read_model.apply(work.txn(), &recorded).await?;
             }
         }
-        Ok(appended.version)
+        Ok(Some(appended.version))
     }
+}
+
+fn encode<E: Event, R>(events: &[E]) -> Result<Vec<NewEvent>, ExecuteError<R>> {
+    let mut new = Vec::with_capacity(events.len());
+    for event in events {
+        new.push(NewEvent { raw: event.encode()?, is_public: event.is_public() });
+    }
+    Ok(new)
 }
 
 /// Rebuilds the state; the owner refuses to decide when it does not know every event.
@@ -176,12 +256,16 @@ fn fold<A: Aggregate, R>(
     Ok((state, version))
 }
 
+/// A command that found its aggregate somewhere else.
+fn conflict<R>(actual: Version) -> ExecuteError<R> {
+    metrics::counter!("events_append_conflicts_total").increment(1);
+    ExecuteError::VersionConflict { actual }
+}
+
 /// Two writers that create the same aggregate meet at a unique constraint.
 fn conflict_or<R>(expected: Version) -> impl FnOnce(DbErr) -> ExecuteError<R> {
     move |error| match error.sql_err() {
-        Some(sea_orm::SqlErr::UniqueConstraintViolation(_)) => {
-            ExecuteError::VersionConflict { actual: expected }
-        }
+        Some(sea_orm::SqlErr::UniqueConstraintViolation(_)) => conflict(expected),
         _ => ExecuteError::Storage(error),
     }
 }

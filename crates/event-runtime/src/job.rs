@@ -12,14 +12,16 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     EventStore,
     error::{chain, panic_text},
+    heartbeat,
+    park::without_nul,
     redis::backoff,
 };
 
 /// How often a worker looks for jobs that other processes asked for, or whose pause is over.
 const POLL: Duration = Duration::from_secs(1);
 
-/// How long a job belongs to the worker that took it, in seconds; a killed worker delays it by that much.
-const CLAIM_SECONDS: i32 = 60;
+/// What is said of a job whose last attempt did not say how it ended.
+const UNHEARD: &str = "no attempt is left, and the last one ended with its process";
 
 /// One piece of work.
 #[derive(Clone, Debug, FromQueryResult)]
@@ -51,9 +53,15 @@ pub trait JobWorker: Send + Sync + 'static {
     /// The kind, as in [`UnitOfWork::enqueue`](crate::UnitOfWork::enqueue).
     fn kind(&self) -> &'static str;
 
-    /// After how many attempts a job that could be retried fails for good.
+    /// After how many attempts a job that could be retried fails for good. One that was killed in the middle is an attempt.
     fn max_attempts(&self) -> i32 {
         10
+    }
+
+    /// How long a job belongs to the worker that took it, unless renewed: a killed worker delays it by that much. It is
+    /// renewed three times as often while the work goes on, however long that takes.
+    fn claim(&self) -> Duration {
+        Duration::from_mins(1)
     }
 
     /// Does the work once. It may have been done before, by an attempt that was killed before it could say so.
@@ -101,13 +109,21 @@ pub(crate) async fn work(
 
 /// Takes one due job, does it, records the outcome. `false` if none is due.
 async fn step(store: &EventStore, worker: &dyn JobWorker) -> Result<bool, DbErr> {
-    let Some(job) = claim(store, worker.kind()).await? else { return Ok(false) };
-    let ran = AssertUnwindSafe(worker.run(&job)).catch_unwind().await;
+    let Some(job) = claim(store, worker).await? else { return Ok(false) };
+    // A job that ends its process is never heard of again: the attempts are all there is to tell it by.
+    if job.attempts > worker.max_attempts() {
+        counter!("jobs_failed_total", "kind" => worker.kind()).increment(1);
+        tracing::error!(job.kind = worker.kind(), job.id, job.attempts, "job failed unheard");
+        finish(store, worker, &job, "failed", Some(UNHEARD)).await?;
+        return Ok(true);
+    }
+    let run = AssertUnwindSafe(worker.run(&job)).catch_unwind();
+    let ran = heartbeat::beside(run, worker.claim() / 3, || renew(store, worker, &job)).await;
     let outcome = ran.unwrap_or_else(|panic| {
         JobOutcome::Retry(format!("the worker panicked: {}", panic_text(&*panic)).into())
     });
     match outcome {
-        JobOutcome::Done => finish(store, job.id, "done", None).await?,
+        JobOutcome::Done => finish(store, worker, &job, "done", None).await?,
         JobOutcome::Retry(error) if job.attempts < worker.max_attempts() => {
             tracing::info!(
                 job.kind = worker.kind(),
@@ -116,7 +132,7 @@ async fn step(store: &EventStore, worker: &dyn JobWorker) -> Result<bool, DbErr>
                 error = chain(&*error),
                 "job will be tried again"
             );
-            postpone(store, job.id, job.attempts, &chain(&*error)).await?;
+            postpone(store, worker, &job, &without_nul(&chain(&*error))).await?;
         }
         JobOutcome::Retry(error) | JobOutcome::Fail(error) => {
             counter!("jobs_failed_total", "kind" => worker.kind()).increment(1);
@@ -127,17 +143,19 @@ async fn step(store: &EventStore, worker: &dyn JobWorker) -> Result<bool, DbErr>
                 error = chain(&*error),
                 "job failed"
             );
-            finish(store, job.id, "failed", Some(&chain(&*error))).await?;
+            let why = without_nul(&chain(&*error));
+            finish(store, worker, &job, "failed", Some(&why)).await?;
         }
     }
     Ok(true)
 }
 
-async fn claim(store: &EventStore, kind: &str) -> Result<Option<Job>, DbErr> {
+async fn claim(store: &EventStore, worker: &dyn JobWorker) -> Result<Option<Job>, DbErr> {
+    let (kind, seconds) = (worker.kind(), worker.claim().as_secs_f64());
     let txn = store.db().begin().await?;
     let job = Job::find_by_statement(raw_sql!(
         Postgres,
-        "UPDATE job SET attempts = attempts + 1, run_at = now() + make_interval(secs => {CLAIM_SECONDS})
+        "UPDATE job SET attempts = attempts + 1, run_at = now() + make_interval(secs => {seconds})
            WHERE id = (SELECT id FROM job WHERE kind = {kind} AND state = 'ready' AND run_at <= now()
                          ORDER BY run_at LIMIT 1 FOR UPDATE SKIP LOCKED)
            RETURNING id, key, payload, attempts"
@@ -148,34 +166,80 @@ async fn claim(store: &EventStore, kind: &str) -> Result<Option<Job>, DbErr> {
     Ok(job)
 }
 
-/// Ends a job. What it was about is forgotten when it succeeded, since it may be about a person.
+/// Keeps a job that is being worked on. The number of the attempt says whose it is.
+async fn renew(store: &EventStore, worker: &dyn JobWorker, job: &Job) {
+    let (seconds, id, attempts) = (worker.claim().as_secs_f64(), job.id, job.attempts);
+    let renewed = store
+        .db()
+        .execute_raw(raw_sql!(
+            Postgres,
+            "UPDATE job SET run_at = now() + make_interval(secs => {seconds})
+               WHERE id = {id} AND attempts = {attempts} AND state = 'ready'"
+        ))
+        .await;
+    match renewed {
+        Ok(done) if done.rows_affected() == 1 => (),
+        Ok(_) => lost(worker, job),
+        Err(error) => {
+            tracing::warn!(
+                error = chain(&error),
+                job.kind = worker.kind(),
+                job.id,
+                "job not renewed"
+            );
+        }
+    }
+}
+
+/// Somebody else has taken the job, since this worker did not renew it in time. What comes of it here counts no more.
+fn lost(worker: &dyn JobWorker, job: &Job) {
+    counter!("jobs_lost_total", "kind" => worker.kind()).increment(1);
+    tracing::warn!(job.kind = worker.kind(), job.id, job.attempts, "job belongs to another worker");
+}
+
+/// Ends a job, if it is still this worker's. What it was about is forgotten when it succeeded, since it may be about a person.
 async fn finish(
     store: &EventStore,
-    id: i64,
+    worker: &dyn JobWorker,
+    job: &Job,
     state: &str,
     error: Option<&str>,
 ) -> Result<(), DbErr> {
-    store
+    let (id, attempts) = (job.id, job.attempts);
+    let finished = store
         .db()
         .execute_raw(raw_sql!(
             Postgres,
             "UPDATE job SET state = {state}, last_error = {error},
                             payload = CASE WHEN {state} = 'done' THEN jsonb_build_object() ELSE payload END
-               WHERE id = {id}"
+               WHERE id = {id} AND attempts = {attempts} AND state = 'ready'"
         ))
         .await?;
+    if finished.rows_affected() == 0 {
+        lost(worker, job);
+    }
     Ok(())
 }
 
-/// Puts a job off: 2 s doubled with each attempt, up to an hour.
-async fn postpone(store: &EventStore, id: i64, attempts: i32, error: &str) -> Result<(), DbErr> {
+/// Puts a job off, if it is still this worker's: 2 s doubled with each attempt, up to an hour.
+async fn postpone(
+    store: &EventStore,
+    worker: &dyn JobWorker,
+    job: &Job,
+    error: &str,
+) -> Result<(), DbErr> {
+    let (id, attempts) = (job.id, job.attempts);
     let seconds = 2_i32.saturating_pow(u32::try_from(attempts).unwrap_or(1).min(12)).min(3_600);
-    store
+    let postponed = store
         .db()
         .execute_raw(raw_sql!(
             Postgres,
-            "UPDATE job SET run_at = now() + make_interval(secs => {seconds}), last_error = {error} WHERE id = {id}"
+            "UPDATE job SET run_at = now() + make_interval(secs => {seconds}), last_error = {error}
+               WHERE id = {id} AND attempts = {attempts} AND state = 'ready'"
         ))
         .await?;
+    if postponed.rows_affected() == 0 {
+        lost(worker, job);
+    }
     Ok(())
 }

@@ -4,16 +4,23 @@
 //! guarantees, and [`Runtime`] for how the parts run together.
 
 pub mod aggregate;
+pub mod audit;
 pub mod broadcast;
+pub mod catch_up;
 pub mod clock;
 pub mod consumer;
 mod control;
+pub mod epoch;
 pub mod error;
 pub mod execute;
+mod heartbeat;
 pub mod history;
 pub mod job;
+pub mod lag;
+pub mod layout;
 mod lease;
 pub mod metrics;
+pub mod operator;
 pub mod park;
 pub mod projection;
 pub mod reactor;
@@ -25,11 +32,13 @@ pub mod rules;
 pub mod runtime;
 pub mod store;
 pub mod stream;
+pub mod trim;
 pub mod unit_of_work;
 
 pub use aggregate::{Aggregate, Expected, Version};
 pub use broadcast::Broadcast;
 pub use clock::Clock;
+pub use consumer::Concurrency;
 pub use error::{ApplyError, ExecuteError, RuntimeError};
 pub use execute::Streams;
 pub use history::History;
@@ -42,7 +51,8 @@ pub use store::EventStore;
 pub use unit_of_work::UnitOfWork;
 
 /// The tables of the runtime by name, in order, to be applied before a service's own migrations.
-pub const MIGRATIONS: [(&str, &str); 2] = [
+pub const MIGRATIONS: [(&str, &str); 3] = [
     ("0000_event_store", include_str!("../migrations/0000_event_store.sql")),
     ("0001_event_operations", include_str!("../migrations/0001_event_operations.sql")),
+    ("0002_parked_order", include_str!("../migrations/0002_parked_order.sql")),
 ];

@@ -4,13 +4,24 @@ use async_trait::async_trait;
 use sea_orm::{DatabaseTransaction, DbErr};
 use shared_schemas::{Event, Service};
 
-use crate::{ApplyError, Recorded, RecordedEvent};
+use crate::{ApplyError, Concurrency, Recorded, RecordedEvent};
 
 /// A service's view of its own events, moved in the transaction that records them.
 #[async_trait]
 pub trait InlineProjection<E: Event>: Send + Sync + 'static {
-    /// The tables it fills, and nobody else; emptied before a rebuild, in this order.
+    /// The tables it fills, and nobody else; a rebuild makes them anew beside the live ones. Its statements name no schema.
     fn tables(&self) -> &'static [&'static str];
+
+    /// Columns that do not follow from the events, by table, such as an identity: an audit does not compare them.
+    fn not_derived(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
+
+    /// Rows that are swept when they are old, by table: an SQL condition that is true of every row that may be gone.
+    /// An audit does not compare them, and a rebuild brings them back until the next sweep.
+    fn swept(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
 
     /// Takes one event into account.
     async fn apply(&self, txn: &DatabaseTransaction, recorded: &Recorded<E>) -> Result<(), DbErr>;
@@ -27,8 +38,24 @@ pub trait Projection: Send + Sync + 'static {
     /// Whose streams it reads.
     fn reads(&self) -> &'static [Service];
 
-    /// The tables it fills, and nobody else; emptied before a rebuild, in this order.
+    /// The tables it fills, and nobody else; a rebuild makes them anew beside the live ones. Its statements name no schema.
     fn tables(&self) -> &'static [&'static str];
+
+    /// How many of its events may be in hand at once.
+    fn concurrency(&self) -> Concurrency {
+        Concurrency::Serial
+    }
+
+    /// Columns that do not follow from the events, by table, such as an identity: an audit does not compare them.
+    fn not_derived(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
+
+    /// Rows that are swept when they are old, by table: an SQL condition that is true of every row that may be gone.
+    /// An audit does not compare them, and a rebuild brings them back until the next sweep.
+    fn swept(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
 
     /// Takes one event into account. Called once per event that takes effect, in order per aggregate; events of
     /// different aggregates come in any order.

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use shared_schemas::Service;
 
-use crate::{ApplyError, RecordedEvent, UnitOfWork};
+use crate::{ApplyError, Concurrency, RecordedEvent, UnitOfWork};
 
 /// Turns events into commands on the service's own aggregates, or into jobs.
 ///
@@ -16,6 +16,11 @@ pub trait Reactor: Send + Sync + 'static {
 
     /// Whose streams it reads.
     fn reads(&self) -> &'static [Service];
+
+    /// How many of its events may be in hand at once.
+    fn concurrency(&self) -> Concurrency {
+        Concurrency::Serial
+    }
 
     /// Reacts to one event. What touches the outside world is not done here but asked for with [`UnitOfWork::enqueue`].
     async fn react(&self, work: &UnitOfWork, event: &RecordedEvent) -> Result<(), ApplyError>;

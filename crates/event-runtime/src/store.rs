@@ -1,6 +1,6 @@
 //! The event store: the only place that reads and writes the `event` table.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
@@ -11,14 +11,18 @@ use shared_schemas::{EventId, RawEvent, Service, envelope::Metadata};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use crate::{Clock, RuntimeError, UnitOfWork, Version, recorded::RecordedEvent};
+use crate::{
+    Clock, RuntimeError, UnitOfWork, Version,
+    layout::{self, Layout},
+    recorded::RecordedEvent,
+};
 
 /// The events of one service, in its own schema.
 #[derive(Clone)]
 pub struct EventStore {
     db: DatabaseConnection,
     service: Service,
-    partitions: u16,
+    layout: Arc<RwLock<Arc<Layout>>>,
     clock: Clock,
     events_committed: Arc<Notify>,
     jobs_committed: Arc<Notify>,
@@ -45,7 +49,7 @@ struct EventRow {
     aggregate_version: i64,
     #[sea_orm(from_alias = "type")]
     event_type: String,
-    partition: i16,
+    partition: Option<i16>,
     data: Value,
     metadata: Value,
     occurred_at: DateTime<Utc>,
@@ -56,47 +60,34 @@ struct EventRow {
 impl EventStore {
     /// A store on an open, migrated database, whose connections have the service's schema as their search path.
     ///
+    /// `partitions` is for a new store; one that has events keeps the number it has, until
+    /// [`epoch::repartition`](crate::epoch::repartition).
+    ///
     /// # Errors
     ///
-    /// [`RuntimeError::Partitions`] if the store was laid out for another number of partitions.
+    /// [`RuntimeError::Storage`] if the database fails.
     pub async fn open(
         db: DatabaseConnection,
         service: Service,
         partitions: u16,
         clock: Clock,
     ) -> Result<Self, RuntimeError> {
-        let store = Self {
+        let layout = layout::lay_out(&db, partitions).await?;
+        if layout.partitions() != partitions {
+            tracing::info!(
+                stored = layout.partitions(),
+                configured = partitions,
+                "the store keeps its number of partitions; the configured one is for a new store"
+            );
+        }
+        Ok(Self {
             db,
             service,
-            partitions,
+            layout: Arc::new(RwLock::new(Arc::new(layout))),
             clock,
             events_committed: Arc::new(Notify::new()),
             jobs_committed: Arc::new(Notify::new()),
-        };
-        store.lay_out().await?;
-        Ok(store)
-    }
-
-    /// Creates the partitions of a new store, or compares with those of an old one.
-    async fn lay_out(&self) -> Result<(), RuntimeError> {
-        let last = i32::from(self.partitions) - 1;
-        self.db
-            .execute_raw(raw_sql!(
-                Postgres,
-                "INSERT INTO publication_head (partition)
-                   SELECT generate_series(0, {last}) WHERE NOT EXISTS (SELECT FROM publication_head)
-                   ON CONFLICT DO NOTHING"
-            ))
-            .await?;
-        let heads = self
-            .db
-            .query_all_raw(raw_sql!(Postgres, "SELECT partition FROM publication_head"))
-            .await?;
-        if heads.len() == usize::from(self.partitions) {
-            Ok(())
-        } else {
-            Err(RuntimeError::Partitions { stored: heads.len(), configured: self.partitions })
-        }
+        })
     }
 
     /// The database behind the store, for reads.
@@ -109,9 +100,25 @@ impl EventStore {
         self.service
     }
 
-    /// How many streams the events are spread over, the same for every service.
+    /// The generations of the service's streams, as this process knows them: its relay looks every second.
+    pub fn layout(&self) -> Arc<Layout> {
+        Arc::clone(&self.layout.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Reads the layout from the database.
+    ///
+    /// # Errors
+    ///
+    /// [`DbErr`] if the database fails.
+    pub async fn refresh_layout(&self) -> Result<Arc<Layout>, DbErr> {
+        let layout = Arc::new(layout::load(&self.db).await?);
+        *self.layout.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&layout);
+        Ok(layout)
+    }
+
+    /// How many streams the service's own events are spread over. Each service has a number of its own.
     pub fn partitions(&self) -> u16 {
-        self.partitions
+        self.layout().partitions()
     }
 
     /// The clock that dates events.
@@ -142,28 +149,27 @@ impl EventStore {
         &self.jobs_committed
     }
 
-    /// The partition of an aggregate: its id modulo the number of partitions, and `UUIDv7` and `UUIDv5` are both random
-    /// in their lower bits.
+    /// The partition in which an event of an aggregate would be published now. It is decided when the event gets its sequence
+    /// number, so an event that waits may end up elsewhere.
     pub fn partition_of(&self, aggregate_id: Uuid) -> u16 {
-        let partition = aggregate_id.as_u128() % u128::from(self.partitions.max(1));
+        let partition = hash_of(aggregate_id).unsigned_abs() % u64::from(self.partitions().max(1));
         u16::try_from(partition).unwrap_or(0)
     }
 
-    /// Locks an aggregate until the transaction ends, and reads its events.
-    pub(crate) async fn load(
+    /// Locks an aggregate until the transaction ends. One that has no events yet cannot be locked.
+    pub(crate) async fn lock(
         &self,
         txn: &impl ConnectionTrait,
         aggregate_type: &str,
         aggregate_id: Uuid,
-    ) -> Result<Vec<RecordedEvent>, DbErr> {
-        // Without the lock, a hundred writers of one aggregate would all decide and ninety-nine would be refused.
+    ) -> Result<(), DbErr> {
         txn.query_one_raw(raw_sql!(
             Postgres,
             "SELECT version FROM aggregate_head
                WHERE aggregate_type = {aggregate_type} AND aggregate_id = {aggregate_id} FOR UPDATE"
         ))
         .await?;
-        self.history(txn, aggregate_type, aggregate_id).await
+        Ok(())
     }
 
     /// The events of one aggregate, oldest first, as they stand.
@@ -179,8 +185,8 @@ impl EventStore {
     ) -> Result<Vec<RecordedEvent>, DbErr> {
         let rows = EventRow::find_by_statement(raw_sql!(
             Postgres,
-            "SELECT id, aggregate_type, aggregate_id, aggregate_version, type, partition, data, metadata, occurred_at,
-                    NULL::bigint AS sequence, position
+            "SELECT id, aggregate_type, aggregate_id, aggregate_version, type, data, metadata, occurred_at,
+                    NULL::smallint AS partition, NULL::bigint AS sequence, position
                FROM event WHERE aggregate_type = {aggregate_type} AND aggregate_id = {aggregate_id}
                ORDER BY aggregate_version"
         ))
@@ -189,27 +195,41 @@ impl EventStore {
         rows.into_iter().map(|row| self.recorded(row)).collect()
     }
 
-    /// Events of one category after a position, oldest first, with their positions: what a rebuild reads page by page.
-    pub(crate) async fn page_of(
+    /// What was recorded in ranges of positions, and after a position at most `limit` events, in the order of positions and
+    /// as of one moment: what a rebuild reads page by page. Events of other categories are shown by their position alone.
+    pub(crate) async fn page_at(
         &self,
         connection: &impl ConnectionTrait,
         aggregate_type: &str,
+        ranges: Value,
         after: i64,
         limit: i64,
-    ) -> Result<Vec<(i64, RecordedEvent)>, DbErr> {
+    ) -> Result<Vec<(i64, Option<RecordedEvent>)>, DbErr> {
         let rows = EventRow::find_by_statement(raw_sql!(
             Postgres,
-            "SELECT id, aggregate_type, aggregate_id, aggregate_version, type, partition, data, metadata, occurred_at,
-                    NULL::bigint AS sequence, position
-               FROM event WHERE aggregate_type = {aggregate_type} AND position > {after}
-               ORDER BY position LIMIT {limit}"
+            "SELECT id, aggregate_type, aggregate_id, aggregate_version, type, occurred_at,
+                    CASE aggregate_type WHEN {aggregate_type} THEN data ELSE 'null' END AS data,
+                    CASE aggregate_type WHEN {aggregate_type} THEN metadata ELSE 'null' END AS metadata,
+                    NULL::smallint AS partition, NULL::bigint AS sequence, position
+               FROM (
+                 (SELECT event.* FROM jsonb_to_recordset({ranges}) AS hole (a bigint, z bigint)
+                    JOIN event ON position BETWEEN hole.a AND hole.z)
+                 UNION ALL
+                 (SELECT * FROM event WHERE position > {after} ORDER BY position LIMIT {limit})) page
+               ORDER BY position"
         ))
         .all(connection)
         .await?;
-        rows.into_iter().map(|row| Ok((row.position, self.recorded(row)?))).collect()
+        rows.into_iter()
+            .map(|row| {
+                let is_asked_for = row.aggregate_type == aggregate_type;
+                let position = row.position;
+                Ok((position, is_asked_for.then(|| self.recorded(row)).transpose()?))
+            })
+            .collect()
     }
 
-    /// Published events of one partition after a sequence number, in public order: what the relay writes to the stream.
+    /// Published events of one partition after a sequence number, in public order, whatever the generation.
     pub(crate) async fn published_after(
         &self,
         partition: u16,
@@ -219,8 +239,8 @@ impl EventStore {
         let (partition, after) = (to_smallint(partition), to_bigint(sequence));
         let rows = EventRow::find_by_statement(raw_sql!(
             Postgres,
-            "SELECT e.id, e.aggregate_type, e.aggregate_id, e.aggregate_version, e.type, p.partition, e.data,
-                    e.metadata, e.occurred_at, p.sequence, e.position
+            "SELECT e.id, e.aggregate_type, e.aggregate_id, e.aggregate_version, e.type, e.data, e.metadata,
+                    e.occurred_at, p.partition, p.sequence, e.position
                FROM publication p JOIN event e ON e.position = p.position
                WHERE p.partition = {partition} AND p.sequence > {after}
                ORDER BY p.sequence LIMIT {limit}"
@@ -241,7 +261,7 @@ impl EventStore {
         metadata: &Metadata,
     ) -> Result<Option<Appended>, DbErr> {
         let occurred_at = self.clock.now();
-        let partition = to_smallint(self.partition_of(aggregate_id));
+        let hash = hash_of(aggregate_id);
         let metadata = to_json(metadata)?;
         let ids: Vec<EventId> = events.iter().map(|_| EventId::new(occurred_at)).collect();
         let expected = expected.0;
@@ -273,17 +293,17 @@ impl EventStore {
                        DO UPDATE SET version = EXCLUDED.version WHERE head.version = {expected}
                      RETURNING version
                  ), appended AS (
-                   INSERT INTO event (id, aggregate_type, aggregate_id, aggregate_version, type, is_public, partition,
-                                      data, metadata, occurred_at)
-                     SELECT row.id, {aggregate_type}, {aggregate_id}, row.version, row.type, row.is_public, {partition},
-                            row.data, {metadata}, {occurred_at}
+                   INSERT INTO event (id, aggregate_type, aggregate_id, aggregate_version, type, is_public, data,
+                                      metadata, occurred_at)
+                     SELECT row.id, {aggregate_type}, {aggregate_id}, row.version, row.type, row.is_public, row.data,
+                            {metadata}, {occurred_at}
                        FROM head, jsonb_to_recordset({rows})
                               AS row (id uuid, version bigint, type text, is_public boolean, data jsonb)
                        ORDER BY row.version
                      RETURNING position, is_public
                  ), queued AS (
-                   INSERT INTO outbox (position, partition)
-                     SELECT position, {partition} FROM appended WHERE is_public
+                   INSERT INTO outbox (position, aggregate_hash)
+                     SELECT position, {hash} FROM appended WHERE is_public
                  )
                  SELECT version FROM head"
             ))
@@ -299,7 +319,10 @@ impl EventStore {
         Ok(RecordedEvent {
             id: EventId(row.id),
             service: self.service,
-            partition: u16::try_from(row.partition).unwrap_or(0),
+            partition: row
+                .partition
+                .and_then(|partition| u16::try_from(partition).ok())
+                .unwrap_or_else(|| self.partition_of(row.aggregate_id)),
             sequence: row.sequence.and_then(|sequence| u64::try_from(sequence).ok()),
             aggregate_type: row.aggregate_type,
             aggregate_id: row.aggregate_id,
@@ -314,6 +337,18 @@ impl EventStore {
 
 fn to_json(metadata: &Metadata) -> Result<Value, DbErr> {
     serde_json::to_value(metadata).map_err(|error| DbErr::Json(error.to_string()))
+}
+
+/// What decides about the partition of an aggregate, from 0: the lower 63 bits of its id, which are random in `UUIDv7` and in
+/// `UUIDv5`. Its remainder by the number of partitions is the partition.
+pub(crate) fn hash_of(aggregate_id: Uuid) -> i64 {
+    let low = aggregate_id.as_u128() & u128::from(i64::MAX.unsigned_abs());
+    i64::try_from(low).unwrap_or(0)
+}
+
+/// The number of a generation as PostgreSQL keeps it.
+pub(crate) fn to_integer(epoch: u32) -> i32 {
+    i32::try_from(epoch).unwrap_or(i32::MAX)
 }
 
 /// A partition as PostgreSQL keeps it; there are never 32 768 of them.

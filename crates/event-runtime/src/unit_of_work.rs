@@ -1,5 +1,8 @@
 //! One transaction in which events, read models, jobs and watermarks change together.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use metrics::counter;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, raw_sql};
 use serde::Serialize;
 
@@ -9,11 +12,18 @@ use crate::store::EventStore;
 pub struct UnitOfWork {
     txn: DatabaseTransaction,
     store: EventStore,
+    /// Events recorded so far; they count when all of it is committed.
+    appended: AtomicU64,
 }
 
 impl UnitOfWork {
     pub(crate) fn new(txn: DatabaseTransaction, store: EventStore) -> Self {
-        Self { txn, store }
+        Self { txn, store, appended: AtomicU64::new(0) }
+    }
+
+    /// Notes that events were recorded.
+    pub(crate) fn appended(&self, events: u64) {
+        self.appended.fetch_add(events, Ordering::Relaxed);
     }
 
     /// The transaction, for statements of the caller's own.
@@ -49,10 +59,26 @@ impl UnitOfWork {
     ///
     /// # Errors
     ///
-    /// [`DbErr`]; after a lost connection it is unknown whether the commit took place.
+    /// [`DbErr`]; after a lost connection it is unknown whether the commit took place. Also if a statement has failed and
+    /// whoever sent it went on all the same: nothing of the transaction can be written any more.
     pub async fn commit(self) -> Result<(), DbErr> {
+        self.check().await?;
         self.txn.commit().await?;
+        counter!("events_appended_total").increment(self.appended.into_inner());
         self.store.wake();
+        Ok(())
+    }
+
+    /// Makes it all happen, where nobody waits for it: no event and no job is among it.
+    pub(crate) async fn commit_quietly(self) -> Result<(), DbErr> {
+        self.check().await?;
+        self.txn.commit().await
+    }
+
+    /// PostgreSQL answers the commit of a failed transaction with a rollback and without an error. Any statement before it
+    /// has the error.
+    async fn check(&self) -> Result<(), DbErr> {
+        self.txn.execute_unprepared("SELECT").await?;
         Ok(())
     }
 

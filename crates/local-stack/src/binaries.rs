@@ -238,3 +238,26 @@ pub async fn locate_or_install_browser(note: &(dyn Fn(&str) + Sync)) -> Result<(
     }
     Ok(())
 }
+
+/// Python, able to make virtual environments: the questions of the analytics documentation are asked with it.
+///
+/// # Errors
+///
+/// One line that says what to install when it cannot be done here.
+pub async fn locate_or_install_python(note: &(dyn Fn(&str) + Sync)) -> Result<()> {
+    // Debian's Python has `venv` and cannot use it until `ensurepip` is there, too.
+    let found = || {
+        let mut python = Command::new("python3");
+        let output = python.args(["-c", "import venv, ensurepip"]).output();
+        output.is_ok_and(|output| output.status.success())
+    };
+    if !found() {
+        install::install(&[install::Package::PYTHON], None, note).await?;
+    }
+    if !found() {
+        bail!(
+            "python3 with venv is missing: install it (Debian: `apt-get install python3 python3-venv`)"
+        );
+    }
+    Ok(())
+}

@@ -120,6 +120,8 @@ pub fn environment(spec: &ServiceSpec, wiring: &Wiring) -> Result<BTreeMap<Strin
     set("TOKEN_ISSUER", address("gateway")?.public_url.clone());
     set("TOKEN_AUDIENCE", "peerlink".to_owned());
     if spec.schema.is_some() {
+        set("EVENT_RETENTION", "10000".to_owned());
+        set("AUDIT_INTERVAL", "3600".to_owned());
         let password = wiring.secrets.postgres_password(spec.name)?;
         let url = format!("postgres://{}:{password}@{}/{DATABASE}", spec.name, wiring.postgres);
         set("DATABASE_URL", url);
@@ -131,6 +133,7 @@ pub fn environment(spec: &ServiceSpec, wiring: &Wiring) -> Result<BTreeMap<Strin
             set("MAIL_FROM", "PeerLink <no-reply@peerlink.invalid>".to_owned());
             set("DEMO_ACCOUNTS", "true".to_owned());
             set("MODERATOR_EMAILS", "moderator@demo.peerlink.invalid".to_owned());
+            set("ANALYST_EMAILS", "analyst@demo.peerlink.invalid".to_owned());
         }
         "gateway" => {
             for service in SERVICES.iter().filter(|service| service.name != spec.name) {

@@ -23,6 +23,8 @@ impl Package {
     /// A browser that tests can drive.
     pub const CHROMIUM: Self =
         Self { debian: &["chromium", "chromium-driver"], homebrew: "chromedriver" };
+    /// Python with virtual environments.
+    pub const PYTHON: Self = Self { debian: &["python3", "python3-venv"], homebrew: "python" };
 }
 
 /// Installs without starting any system service: `policy-rc.d` forbids it, and is put back as it was.

@@ -14,7 +14,7 @@ pub(crate) struct Provision {
     pub(crate) database: String,
 }
 
-/// One role for each service that keeps data, which owns one schema and sees no other.
+/// One role for each service that keeps data, which owns one schema, another one for shadow tables, and sees no others.
 ///
 /// # Errors
 ///
@@ -37,6 +37,8 @@ pub(crate) fn provision(
     writeln!(schemas, "REVOKE ALL ON SCHEMA public FROM PUBLIC;")?;
     for service in &SERVICES {
         let Some(schema) = service.schema else { continue };
+        // A role may make no schemas; where its projections are rebuilt has to be there.
+        let shadow = identifier(&format!("{schema}_shadow"));
         let (role, schema) = (identifier(service.name), identifier(schema));
         let password = literal(&password_of(service.name)?);
         writeln!(
@@ -51,7 +53,9 @@ pub(crate) fn provision(
         writeln!(
             schemas,
             "CREATE SCHEMA IF NOT EXISTS {schema} AUTHORIZATION {role};\n\
-             REVOKE ALL ON SCHEMA {schema} FROM PUBLIC;"
+             REVOKE ALL ON SCHEMA {schema} FROM PUBLIC;\n\
+             CREATE SCHEMA IF NOT EXISTS {shadow} AUTHORIZATION {role};\n\
+             REVOKE ALL ON SCHEMA {shadow} FROM PUBLIC;"
         )?;
     }
     Ok(Provision { cluster, database: schemas })

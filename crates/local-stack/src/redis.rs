@@ -45,6 +45,8 @@ pub struct RedisOptions {
     pub port: u16,
     /// Who may sign in.
     pub access: Access,
+    /// More arguments of the program, such as `["--cluster-enabled", "yes"]`.
+    pub more: Vec<String>,
 }
 
 /// A running server, which stops when this is dropped.
@@ -79,6 +81,15 @@ impl RedisServer {
     ///
     /// As [`RedisServer::start`], or Redis is not installed.
     pub async fn start_bare(dir: &Path) -> Result<Self> {
+        Self::start_bare_with(dir, &[]).await
+    }
+
+    /// The same with more arguments of the program.
+    ///
+    /// # Errors
+    ///
+    /// As [`RedisServer::start_bare`].
+    pub async fn start_bare_with(dir: &Path, more: &[&str]) -> Result<Self> {
         let binary = RedisBinary::locate()?;
         let mut attempts = 0;
         loop {
@@ -87,6 +98,7 @@ impl RedisServer {
                 dir: dir.to_owned(),
                 port: ports::free_port()?,
                 access: Access::Open,
+                more: more.iter().map(|argument| (*argument).to_owned()).collect(),
             });
             // Another program may have taken the port between our look and the server's.
             match started.await {
@@ -189,6 +201,7 @@ fn launch(options: &RedisOptions, data: &Path) -> Result<(Launch, Option<String>
     .concat()
     .into_iter()
     .map(str::to_owned)
+    .chain(options.more.iter().cloned())
     .collect();
 
     let admin_password = match &options.access {

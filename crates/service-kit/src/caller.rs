@@ -94,6 +94,20 @@ impl Caller {
         }
     }
 
+    /// Lets nobody in who has none of some roles.
+    ///
+    /// # Errors
+    ///
+    /// 403 without any of them.
+    pub fn require_any(&self, roles: &[Role]) -> Result<(), Problem> {
+        if roles.iter().any(|role| self.has(*role)) {
+            return Ok(());
+        }
+        let names: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
+        let detail = format!("this needs one of the roles {}", names.join(", "));
+        Err(Problem::forbidden("role-required", detail))
+    }
+
     /// Lets nobody write who is muted.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! Configuration: read from the environment once, at start, with every mistake reported together.
 
-use std::{collections::BTreeMap, fmt, net::SocketAddr, str::FromStr};
+use std::{collections::BTreeMap, fmt, net::SocketAddr, str::FromStr, time::Duration};
 
 /// The variables a program was started with, and what it has made of them so far.
 ///
@@ -185,8 +185,12 @@ pub struct Common {
     pub listen: SocketAddr,
     /// `REDIS_URL`.
     pub redis_url: String,
-    /// `EVENT_PARTITIONS`: streams per service, 1 to 64, the same for all services and for ever.
+    /// `EVENT_PARTITIONS`: streams of a service whose store is new, 1 to 64; the layout of an older store wins.
     pub partitions: u16,
+    /// `AUDIT_INTERVAL`: how often every read model is compared with its events, in seconds; 0 for never.
+    pub audit_interval: Duration,
+    /// `EVENT_RETENTION`: how many of the last entries of each stream stay although everybody has read them, 0 and up.
+    pub retention: u64,
     /// `LOG_FORMAT`: `human` or `json`.
     pub log_format: LogFormat,
     /// `LOG_FILTER`: a tracing filter such as `info,sqlx=warn`.
@@ -207,6 +211,8 @@ impl Common {
             Some(_) => env.mistake("EVENT_PARTITIONS", "must be 1 to 64"),
             None => None,
         };
+        let audit_interval = env.or_default("AUDIT_INTERVAL", "3600").map(Duration::from_secs);
+        let retention = env.or_default("EVENT_RETENTION", "10000");
         let log_format = env.or_default("LOG_FORMAT", "human");
         let log_filter = env.or_default("LOG_FILTER", "info");
         let token_issuer = env.or_default("TOKEN_ISSUER", "http://127.0.0.1:8080");
@@ -215,6 +221,8 @@ impl Common {
             listen: listen?,
             redis_url: redis_url?,
             partitions: partitions?,
+            retention: retention?,
+            audit_interval: audit_interval?,
             log_format: log_format?,
             log_filter: log_filter?,
             token_issuer: token_issuer?,

@@ -1,18 +1,26 @@
 //! A service as a program: its commands, its signals, its exit codes.
 
-use std::{io::Write, net::SocketAddr, process::ExitCode, time::Duration};
+use std::{
+    convert::Infallible,
+    io::{IsTerminal, Write},
+    net::SocketAddr,
+    process::ExitCode,
+    time::Duration,
+};
 
 use event_runtime::{
     Clock, RuntimeError,
     error::chain,
     park,
-    runtime::{OperatorError, Rebuilt},
+    rebuild::{Phase, Progress},
+    runtime::OperatorError,
 };
 use sea_orm::DbErr;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     signal::unix::{SignalKind, signal},
+    sync::watch,
 };
 
 use crate::{
@@ -64,7 +72,7 @@ pub enum StartError {
 /// Exit code of a configuration mistake (`EX_CONFIG` of `sysexits.h`).
 const EX_CONFIG: u8 = 78;
 
-const USAGE: &str = "usage: <service> [serve | migrate | healthcheck | parked | redrive GROUP [AGGREGATE-ID] | rebuild NAME]";
+const USAGE: &str = "usage: <service> [serve | migrate | healthcheck | parked | redrive GROUP [AGGREGATE-ID] | rebuild NAME | audit [NAME]]";
 
 /// Runs a service as the program's arguments say; without any, serves until told to stop.
 pub fn main<C: Settings>(definition: &Definition<C>) -> ExitCode {
@@ -91,6 +99,8 @@ fn run<C: Settings>(definition: &Definition<C>, arguments: &[String], env: Env) 
                 Err(error) => return fail(&format!("{aggregate} is no aggregate id: {error}"), 64),
             },
             ["rebuild", name] => rebuild(definition, env, name).await,
+            ["audit"] => return audit(definition, env, None).await,
+            ["audit", name] => return audit(definition, env, Some(name)).await,
             _ => return usage(USAGE),
         }
         .map_or_else(report, |()| ExitCode::SUCCESS)
@@ -186,13 +196,69 @@ async fn rebuild<C: Settings>(
     name: &str,
 ) -> Result<(), StartError> {
     let host = service::open(definition, &mut env, Clock::System).await?;
-    match (definition.build)(&host).into_runtime().rebuild(name).await? {
-        Rebuilt::FromStore(events) => say(&format!("rebuilt {name} from {events} events")),
-        Rebuilt::Restarted => {
-            say(&format!("{name} starts over; its consumer reads the streams from the beginning"));
-        }
-    }
+    let runtime = (definition.build)(&host).into_runtime();
+    let progress = watch::Sender::<Progress>::default();
+    let rebuilt = tokio::select! {
+        rebuilt = runtime.rebuild_watched(name, &progress) => rebuilt?,
+        never = show_progress(progress.subscribe()) => match never {},
+    };
+    say(&serde_json::to_string(&rebuilt).unwrap_or_default());
     Ok(())
+}
+
+/// Compares read models with their events; fails if one of them is not what they say.
+async fn audit<C: Settings>(
+    definition: &Definition<C>,
+    mut env: Env,
+    name: Option<&str>,
+) -> ExitCode {
+    let audited = async {
+        let host = service::open(definition, &mut env, Clock::System).await?;
+        let runtime = (definition.build)(&host).into_runtime();
+        let names = name.map_or_else(|| runtime.projections(), |name| vec![name]);
+        let mut drift = 0;
+        for name in names {
+            let report = runtime.audit(name).await?;
+            drift += report.drift_rows();
+            say(&serde_json::to_string(&report).unwrap_or_default());
+        }
+        Ok::<u64, StartError>(drift)
+    };
+    match audited.await {
+        Ok(0) => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => report(error),
+    }
+}
+
+/// Says how far a rebuild has come: one line that changes on a terminal, a line every few seconds elsewhere.
+async fn show_progress(progress: watch::Receiver<Progress>) -> Infallible {
+    let is_terminal = std::io::stderr().is_terminal();
+    let started = tokio::time::Instant::now();
+    let pause = if is_terminal { Duration::from_millis(200) } else { Duration::from_secs(5) };
+    loop {
+        tokio::time::sleep(pause).await;
+        let Progress { phase, done, total } = *progress.borrow();
+        let line = progress_line(phase, done, total, started.elapsed());
+        // A closed standard error leaves nobody to tell.
+        drop(if is_terminal {
+            write!(std::io::stderr(), "\r{line}\u{1b}[K")
+        } else {
+            writeln!(std::io::stderr(), "{line}")
+        });
+    }
+}
+
+fn progress_line(phase: Phase, done: u64, total: u64, elapsed: Duration) -> String {
+    let share = (done * 20).checked_div(total.max(1)).unwrap_or(0).min(20);
+    let bar: String = (0..20).map(|step| if step < share { '#' } else { '.' }).collect();
+    let rate = u128::from(done) * 1_000 / elapsed.as_millis().max(1);
+    let word = match phase {
+        Phase::Replaying => "replaying",
+        Phase::Exchanging => "exchanging",
+        Phase::Done => "done",
+    };
+    format!("[{bar}] {done}/{total} events, {rate}/s, {word}")
 }
 
 /// Asks the service on this machine whether it is ready; for container health checks, where there is no curl.

@@ -9,7 +9,9 @@ use std::{
     time::Duration,
 };
 
-use event_runtime::{Broadcast, Clock, EventStore, RuntimeBuilder, runtime::Runtime};
+use event_runtime::{
+    Broadcast, Clock, EventStore, RuntimeBuilder, runtime::Runtime, trim::Retention,
+};
 use poem::{
     Endpoint, EndpointExt, IntoEndpoint, Response, Route, endpoint::BoxEndpoint,
     middleware::CatchPanic,
@@ -26,9 +28,10 @@ use crate::{
     config::{Common, Settings},
     database::{self, SqlMigration},
     docs,
+    events::EventsApi,
     health::{self, Health},
     http::{limits, observe, serve},
-    problem,
+    lag, problem,
     program::StartError,
     sweep, telemetry,
 };
@@ -38,6 +41,9 @@ pub const API_PREFIX: &str = "/api/v1";
 
 /// How long a stopping process answers what still arrives, after it has said that it is not ready.
 const DRAIN: Duration = Duration::from_millis(200);
+
+/// How long a starting process waits for Redis to say how it is configured; without an answer it goes on.
+const REDIS: Duration = Duration::from_secs(2);
 
 /// How long a stopping process waits for the work in hand.
 const FINISH: Duration = Duration::from_secs(10);
@@ -66,11 +72,16 @@ pub struct Host<C> {
     pub trust: Trust,
     /// The clock.
     pub clock: Clock,
+    /// What runs beside the requests; a stopping process waits for it.
+    pub tasks: TaskTracker,
+    /// Cancelled when the process stops.
+    pub shutdown: CancellationToken,
 }
 
 /// The parts of a service.
 pub struct Parts {
     runtime: RuntimeBuilder,
+    events: EventsApi,
     api: Option<(BoxEndpoint<'static, Response>, Value)>,
     root: Route,
     sweeps: Vec<Arc<dyn Sweep>>,
@@ -88,7 +99,10 @@ impl Parts {
     /// No parts yet.
     pub fn new<C>(host: &Host<C>) -> Self {
         Self {
-            runtime: RuntimeBuilder::new(host.store.clone(), host.common.redis_url.clone()),
+            runtime: RuntimeBuilder::new(host.store.clone(), host.common.redis_url.clone())
+                .audit_every(host.common.audit_interval)
+                .trim(Retention { entries: host.common.retention, ..Retention::default() }),
+            events: EventsApi::new(host),
             api: None,
             root: Route::new(),
             sweeps: vec![Arc::new(sweep::ForgetIdempotencyKeys), Arc::new(sweep::ForgetDoneJobs)],
@@ -96,12 +110,13 @@ impl Parts {
         }
     }
 
-    /// The endpoints: one API, or a tuple of them.
+    /// The endpoints: one API, or a tuple of them; the service's events come with them.
     #[must_use]
     pub fn api(mut self, api: impl OpenApi + 'static, title: &str, description: &str) -> Self {
-        let service = OpenApiService::new(api, title, env!("CARGO_PKG_VERSION"))
-            .description(description)
-            .server(API_PREFIX);
+        let service =
+            OpenApiService::new((api, self.events.clone()), title, env!("CARGO_PKG_VERSION"))
+                .description(description)
+                .server(API_PREFIX);
         let document = docs::document(&service);
         self.api = Some((service.map_to_response().boxed(), document));
         self
@@ -160,7 +175,7 @@ pub struct Running {
     /// Where it listens.
     pub addr: SocketAddr,
     /// What moves its events; for operators and tests.
-    pub runtime: Runtime,
+    pub runtime: Arc<Runtime>,
     /// Its store; for tests.
     pub store: EventStore,
     shutdown: CancellationToken,
@@ -201,7 +216,8 @@ pub(crate) async fn open<C: Settings>(
     database::migrate(&db, definition.migrations).await?;
     let store = EventStore::open(db, definition.service, common.partitions, clock.clone()).await?;
     let trust = Trust::new(&common.token_issuer, &common.token_audience, clock.clone());
-    Ok(Host { config, common, store, trust, clock })
+    let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
+    Ok(Host { config, common, store, trust, clock, tasks, shutdown })
 }
 
 fn read<C: Settings>(
@@ -236,9 +252,12 @@ pub async fn start<C: Settings>(
     let addr = listener
         .local_addr()
         .map_err(|source| StartError::Listen { addr: host.common.listen, source })?;
-    let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
+    let (tasks, shutdown) = (host.tasks.clone(), host.shutdown.clone());
     let draining = Arc::new(AtomicBool::new(false));
 
+    let runtime = Arc::new(parts.runtime.build());
+    // Before anything runs: a Redis that would lose streams is a mistake of configuration.
+    runtime.check_redis(REDIS).await?;
     for hook in parts.start {
         hook().await.map_err(StartError::Hook)?;
     }
@@ -247,14 +266,10 @@ pub async fn start<C: Settings>(
     let broadcast = Broadcast::new(
         host.common.redis_url.clone(),
         Service::Auth,
-        host.common.partitions,
         Arc::new(move |event| trust.observe(event)),
     );
     let caught_up = broadcast.caught_up();
-    for reader in broadcast.readers(&shutdown).map_err(event_runtime::RuntimeError::from)? {
-        tasks.spawn(reader);
-    }
-    let runtime = parts.runtime.build();
+    tasks.spawn(broadcast.run(shutdown.clone()).map_err(event_runtime::RuntimeError::from)?);
     runtime.start(&tasks, &shutdown)?;
     let scheduler = sweep::schedule(host.store.db(), parts.sweeps).await?;
     tasks.spawn({
@@ -278,7 +293,8 @@ pub async fn start<C: Settings>(
         trust: host.trust.clone(),
         draining: Arc::clone(&draining),
     };
-    let endpoint = endpoint(api, parts.root, &document, health, host.trust.clone());
+    let root = lag::route(parts.root, Arc::clone(&runtime));
+    let endpoint = endpoint(api, root, &document, health, host.trust.clone());
     tasks.spawn(serve::serve(listener, endpoint, tasks.clone(), shutdown.clone()));
     tracing::info!(service = %definition.service, addr = %addr, "listening");
     Ok(Running { addr, runtime, store: host.store, shutdown, draining, tasks, scheduler })

@@ -220,6 +220,11 @@ impl Trust {
         Ok(claims)
     }
 
+    /// Whether the claims of a token that was verified once still hold: not expired, not revoked, the account open.
+    pub(crate) fn holds(&self, claims: &Claims) -> bool {
+        self.verify_time(claims).is_ok() && self.verify_standing(claims).is_ok()
+    }
+
     fn verify_signature(&self, token: &str) -> Result<Claims, TokenError> {
         let header = token.split('.').next().and_then(|header| URL_SAFE_NO_PAD.decode(header).ok());
         let header: Header = header

@@ -14,7 +14,8 @@ use crate::{
 };
 
 /// The schemas that hold event stores.
-const STORES: [&str; 6] = ["auth", "post", "interaction", "moderation", "engagement", "minting"];
+pub(crate) const STORES: [&str; 6] =
+    ["auth", "post", "interaction", "moderation", "engagement", "minting"];
 
 /// What an activity profile shows.
 const PROFILE: [&str; 8] = [

@@ -1,9 +1,13 @@
 //! The workload of the platform's first prototype, of any size: people who post, comment, react and view, all at once.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use anyhow::{Context, Result};
 use futures_util::{StreamExt, TryStreamExt, stream};
+use tokio::time::Instant;
 
 use crate::{client::Client, person::Person};
 
@@ -33,6 +37,9 @@ impl Size {
         self.posts + 3 * self.acts
     }
 }
+
+/// How long a post may take until every service knows it, whatever fails meanwhile.
+const HEARSAY: Duration = Duration::from_mins(1);
 
 /// Requests in flight.
 const CONCURRENCY: usize = 32;
@@ -107,13 +114,18 @@ pub async fn run(people: &[Person], size: Size, done: &Done) -> Result<Vec<Strin
             let post = posts_ref.get(number % posts_ref.len()).context("no posts")?;
             let round = number / posts_ref.len();
             let person = people.get((number + 1 + round) % people.len()).context("nobody there")?;
-            match act {
-                0 => drop(
-                    person.comment(post, &format!("Thank you, this is point {number}.")).await?,
-                ),
-                1 => person.react(post, pick(&KINDS, number)).await?,
-                _ => drop(person.view(post).await?),
-            }
+            once_known(async || {
+                match act {
+                    0 => {
+                        let text = format!("Thank you, this is point {number}.");
+                        drop(person.comment(post, &text).await?);
+                    }
+                    1 => person.react(post, pick(&KINDS, number)).await?,
+                    _ => drop(person.view(post).await?),
+                }
+                Ok(())
+            })
+            .await?;
             done.step();
             anyhow::Ok(())
         })
@@ -121,6 +133,24 @@ pub async fn run(people: &[Person], size: Size, done: &Done) -> Result<Vec<Strin
         .try_collect::<Vec<()>>()
         .await?;
     Ok(posts)
+}
+
+/// Acts on a post, which the service that is asked may not have heard of yet: when streams are mended, that takes seconds.
+async fn once_known(act: impl AsyncFn() -> Result<()>) -> Result<()> {
+    let deadline = Instant::now() + HEARSAY;
+    loop {
+        match act().await {
+            Err(error) if is_unknown(&error) && Instant::now() < deadline => {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+            result => return result,
+        }
+    }
+}
+
+/// Whether the answer was that there is no such post, and nothing else.
+fn is_unknown(error: &anyhow::Error) -> bool {
+    format!("{error:#}").contains("404 Not Found")
 }
 
 fn pick(list: &[&'static str], number: usize) -> &'static str {

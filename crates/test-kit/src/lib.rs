@@ -20,14 +20,16 @@ mod issuer;
 mod postgres;
 mod publisher;
 mod redis;
+mod redis_cluster;
 mod shared_server;
 
 pub use eventually::{Outcome, eventually};
 pub use fault_proxy::{Fault, FaultProxy};
 pub use issuer::TestIssuer;
-pub use postgres::TestDatabase;
+pub use postgres::{Backup, TestDatabase};
 pub use publisher::{Publisher, stream_key};
 pub use redis::TestRedis;
+pub use redis_cluster::TestRedisCluster;
 
 /// The machine's clock: what a test publishes or signs is dated by it.
 #[expect(clippy::disallowed_methods, reason = "a test tells services the time by it")]

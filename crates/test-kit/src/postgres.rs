@@ -1,6 +1,6 @@
 //! A database per test, on a server that all tests share.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use local_stack::{binaries::PostgresBinaries, process::ProcessId};
@@ -54,19 +54,32 @@ impl TestDatabase {
     pub async fn restored_from(original: &Self) -> Result<Self> {
         let copy = Self::create().await?;
         let dump = tempfile::NamedTempFile::new()?;
-        let file = dump.path().to_string_lossy();
-        for (program, url) in [("pg_dump", original.url()), ("psql", copy.url())] {
-            let mut command = tokio::process::Command::new(program_of_postgres(program)?);
-            command.args(["--no-password", "--dbname", &url, "--file", &file]);
-            if program == "psql" {
-                command.args(["--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1"]);
-            }
-            let output =
-                command.output().await.with_context(|| format!("cannot start {program}"))?;
-            let errors = String::from_utf8_lossy(&output.stderr);
-            ensure!(output.status.success(), "{program}: {}", errors.trim());
-        }
+        dump_into(dump.path(), &original.url(), &[]).await?;
+        load_from(dump.path(), &copy.url()).await?;
         Ok(copy)
+    }
+
+    /// A backup of one schema, made by `pg_dump`.
+    ///
+    /// # Errors
+    ///
+    /// What the program says.
+    pub async fn back_up(&self, schema: &str) -> Result<Backup> {
+        let file = tempfile::NamedTempFile::new()?;
+        dump_into(file.path(), &self.url(), &["--schema", schema]).await?;
+        Ok(Backup { schema: schema.to_owned(), file })
+    }
+
+    /// Puts a schema back to where it was, by `psql`. What happened since is gone.
+    ///
+    /// # Errors
+    ///
+    /// What the program says.
+    pub async fn restore(&self, backup: &Backup) -> Result<()> {
+        let admin = connect(&self.url(), 1).await?;
+        admin.execute_unprepared(&format!("DROP SCHEMA \"{}\" CASCADE", backup.schema)).await?;
+        admin.close().await?;
+        load_from(backup.file.path(), &self.url()).await
     }
 
     /// The superuser's URL of the database.
@@ -83,7 +96,11 @@ impl TestDatabase {
     /// When the server does not answer.
     pub async fn schema(&self, name: &str) -> Result<String> {
         let admin = connect(&self.url(), 1).await?;
-        admin.execute_unprepared(&format!("CREATE SCHEMA IF NOT EXISTS \"{name}\"")).await?;
+        // Two that find no schema would both make it, and the index of names refuses the second; so they take turns.
+        let make = format!(
+            "BEGIN; SELECT pg_advisory_xact_lock(hashtext('test-kit:schema')); CREATE SCHEMA IF NOT EXISTS \"{name}\"; COMMIT"
+        );
+        admin.execute_unprepared(&make).await?;
         admin.close().await?;
         let mut url = Url::parse(&self.url())?;
         // Not `query_pairs_mut`: PostgreSQL's own programs do not read `+` as a space.
@@ -99,6 +116,29 @@ impl TestDatabase {
     pub async fn connect(&self, schema: &str) -> Result<DatabaseConnection> {
         Ok(connect(&self.schema(schema).await?, 10).await?)
     }
+}
+
+/// What [`TestDatabase::back_up`] made.
+pub struct Backup {
+    schema: String,
+    file: tempfile::NamedTempFile,
+}
+
+async fn dump_into(file: &Path, url: &str, more: &[&str]) -> Result<()> {
+    run("pg_dump", file, url, more).await
+}
+
+async fn load_from(file: &Path, url: &str) -> Result<()> {
+    run("psql", file, url, &["--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1"]).await
+}
+
+async fn run(program: &str, file: &Path, url: &str, more: &[&str]) -> Result<()> {
+    let mut command = tokio::process::Command::new(program_of_postgres(program)?);
+    command.args(["--no-password", "--dbname", url, "--file"]).arg(file).args(more);
+    let output = command.output().await.with_context(|| format!("cannot start {program}"))?;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{program}: {}", errors.trim());
+    Ok(())
 }
 
 impl Drop for TestDatabase {

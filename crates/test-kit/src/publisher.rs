@@ -2,7 +2,11 @@
 
 use anyhow::{Result, ensure};
 use chrono::{DateTime, SecondsFormat, Utc};
-use fred::{clients::Client, interfaces::LuaInterface};
+use fred::{
+    clients::Client,
+    interfaces::{KeysInterface as _, LuaInterface},
+    types::SetOptions,
+};
 use shared_schemas::{Event, EventId, RawEvent, Service, UserId, envelope::Metadata};
 use uuid::Uuid;
 
@@ -41,7 +45,18 @@ impl Publisher {
     /// When Redis does not answer.
     pub async fn connect(redis_url: &str, partitions: u16) -> Result<Self> {
         ensure!(partitions > 0, "there is at least one partition");
-        Ok(Self { client: redis::connect(redis_url).await?, partitions })
+        let client = redis::connect(redis_url).await?;
+        // The layout of each service that has not announced its own: nobody reads streams without one.
+        let layout = serde_json::json!({
+            "epoch": 1, "partitions": partitions, "heads": {},
+            "generations": [{ "epoch": 1, "partitions": partitions }],
+        });
+        for service in Service::ALL {
+            let key = format!("ctl:{{{service}}}:layout");
+            let _: Option<String> =
+                client.set(key, layout.to_string(), None, Some(SetOptions::NX), false).await?;
+        }
+        Ok(Self { client, partitions })
     }
 
     /// Publishes an event that nobody in particular caused, now.
@@ -110,17 +125,17 @@ impl Publisher {
         occurred_at: DateTime<Utc>,
     ) -> Result<EventId> {
         let id = EventId::new(occurred_at);
-        let fields = [
-            ("i", id.to_string()),
-            ("t", event.event_type.clone()),
-            ("a", format!("{aggregate_type}:{aggregate_id}")),
-            ("n", version.to_string()),
-            ("o", occurred_at.to_rfc3339_opts(SecondsFormat::Micros, true)),
-            ("m", serde_json::to_string(metadata)?),
-            ("p", serde_json::to_string(&event.data)?),
+        let lines = [
+            id.to_string(),
+            event.event_type.clone(),
+            format!("{aggregate_type}:{aggregate_id}"),
+            version.to_string(),
+            occurred_at.to_rfc3339_opts(SecondsFormat::Micros, true),
+            serde_json::to_string(metadata)?,
+            serde_json::to_string(&event.data)?,
         ];
-        let fields = fields.map(|(name, value)| (name.to_owned(), value));
-        self.append(service, self.partition_of(aggregate_id), fields.into()).await?;
+        let fields = vec![("e".to_owned(), lines.join("\n"))];
+        self.append(service, self.partition_of(aggregate_id), fields).await?;
         Ok(id)
     }
 
@@ -144,7 +159,8 @@ impl Publisher {
 
     /// The partition of an aggregate, as its service would choose it.
     pub fn partition_of(&self, aggregate_id: Uuid) -> u16 {
-        let partition = aggregate_id.as_u128() % u128::from(self.partitions);
-        u16::try_from(partition).expect("less than the number of partitions")
+        let hash = aggregate_id.as_u128() & u128::from(u64::MAX >> 1);
+        u16::try_from(hash % u128::from(self.partitions))
+            .expect("less than the number of partitions")
     }
 }

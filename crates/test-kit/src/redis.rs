@@ -60,10 +60,7 @@ impl TestRedis {
     ///
     /// What Redis answers, or when it does not.
     pub async fn command_of_bytes<R: FromValue>(&self, words: Vec<Value>) -> Result<R> {
-        let mut words = words.into_iter();
-        let name = words.next().and_then(|name| name.as_string()).context("no command")?;
-        let command = CustomCommand::new(name, ClusterHash::FirstKey, false);
-        Ok(self.client.custom(command, words.collect::<Vec<_>>()).await?)
+        send(&self.client, ClusterHash::FirstKey, words).await
     }
 
     /// Forgets everything.
@@ -112,6 +109,18 @@ impl TestRedis {
             .find(|path| path.to_string_lossy().ends_with(".incr.aof"))
             .context("no append-only file")
     }
+}
+
+/// Sends any command to the node that has the slot.
+pub(crate) async fn send<R: FromValue>(
+    client: &Client,
+    slot: ClusterHash,
+    words: Vec<Value>,
+) -> Result<R> {
+    let mut words = words.into_iter();
+    let name = words.next().and_then(|name| name.as_string()).context("no command")?;
+    let command = CustomCommand::new(name, slot, false);
+    Ok(client.custom(command, words.collect::<Vec<_>>()).await?)
 }
 
 /// A connected client.

@@ -44,6 +44,7 @@ struct Report {
 impl Test {
     pub(crate) async fn run(self) -> Result<ExitCode> {
         let found = Binaries::locate_or_install(&|text: &str| ui::note(text)).await?;
+        binaries::locate_or_install_python(&|text: &str| ui::note(text)).await?;
         if !self.quick {
             binaries::locate_or_install_browser(&|text: &str| ui::note(text)).await?;
         }

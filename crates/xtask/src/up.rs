@@ -67,6 +67,11 @@ impl Up {
         rows.push(["PostgreSQL".to_owned(), endpoints.postgres.clone()]);
         rows.push(["Redis".to_owned(), endpoints.redis.clone()]);
         ui::line(ui::table(["what", "url"], rows))?;
+        let stack = match self.which.port_offset {
+            0 => String::new(),
+            offset => format!(" --stack target/local-{offset}"),
+        };
+        ui::line(format_args!("operator's tool: cargo run -p plctl --{stack} doctor"))?;
         if !self.no_demo {
             demo_data::show(endpoints).await?;
         }

@@ -100,16 +100,15 @@ async fn totals_equal_a_recount_after_a_loss_of_redis_and_after_a_rebuild() {
     world.publish(second).await;
     let seen = wait_for_recount(&world, &people, facts).await;
 
+    world.audited().await;
     let db = world.running.store.db();
     db.execute_unprepared("UPDATE activity SET posts = posts + 7; DELETE FROM interest")
         .await
         .unwrap();
+    assert!(world.running.runtime.audit("engagement.activity").await.unwrap().drift_rows() > 0);
     world.running.runtime.rebuild("engagement.activity").await.unwrap();
-    eventually(SOON * 2, || async {
-        let again = profiles(&world, &people).await;
-        if again == seen { Ok(()) } else { Err(again) }
-    })
-    .await;
+    assert_eq!(profiles(&world, &people).await, seen);
+    world.audited().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -232,8 +232,10 @@ async fn the_list_can_be_made_anew_from_events() {
     mark_viewed(&world, anna, &told[1]["id"]).await;
     let before = list(&world, anna, 2).await;
 
+    world.audited().await;
     world.running.store.db().execute_unprepared("DELETE FROM notification").await.unwrap();
     world.running.runtime.rebuild("notification").await.unwrap();
 
     assert_eq!(list(&world, anna, 2).await, before);
+    world.audited().await;
 }

@@ -62,6 +62,14 @@ impl World {
         .await;
     }
 
+    /// Every projection says what its events say.
+    pub(crate) async fn audited(&self) {
+        for name in self.running.runtime.projections() {
+            let report = self.running.runtime.audit(name).await.unwrap();
+            assert_eq!(report.drift, [], "{name}");
+        }
+    }
+
     pub(crate) fn request(&self, method: Method, person: UserId, path: &str) -> RequestBuilder {
         let token = self.issuer.token(person, &[Role::User]);
         self.anonymous(method, path).bearer_auth(token)

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 use service_kit::{docs, service::API_PREFIX};
 
-use crate::routes::{PerUpstream, Upstream, upstream_of};
+use crate::routes::{PerUpstream, Upstream, public_path, upstream_of};
 
 /// How a document refers to a schema of its own.
 const SCHEMA: &str = "#/components/schemas/";
@@ -63,6 +63,7 @@ impl Merged {
             self.schemes.insert(name, scheme);
         }
         for (path, operations) in object(&mut document, "/paths") {
+            let path = public_path(upstream, &path);
             if upstream_of(&path) != Some(upstream) {
                 tracing::warn!(service = upstream.name(), path, "documented, and not routed");
                 continue;

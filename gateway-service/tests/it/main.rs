@@ -7,6 +7,7 @@
 )]
 
 mod documents;
+mod events;
 mod failures;
 mod forwarding;
 mod limits;

@@ -27,6 +27,7 @@ async fn the_document_describes_every_operation() {
             "delete /comments/{comment_id}",
             "delete /post-reactions/{reaction_id}",
             "get /comments/{comment_id}",
+            "get /events",
             "get /post-reactions/{reaction_id}",
             "get /{post_id}/comments",
             "get /{post_id}/post-reactions",

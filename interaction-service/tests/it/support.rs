@@ -62,6 +62,14 @@ impl World {
         self.client.get(format!("http://{}{path}", self.running.addr)).send().await.unwrap()
     }
 
+    /// Every projection says what its events say.
+    pub(crate) async fn audited(&self) {
+        for name in self.running.runtime.projections() {
+            let report = self.running.runtime.audit(name).await.unwrap();
+            assert_eq!(report.drift, [], "{name}");
+        }
+    }
+
     pub(crate) fn person(&self, number: u128) -> Person {
         self.person_with(number, &[Role::User])
     }

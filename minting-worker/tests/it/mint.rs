@@ -181,8 +181,10 @@ async fn the_list_can_be_made_anew_from_events() {
     world.happen(post(3), &published(anna)).await;
     let before = world.wait_for(anna, &[READY, WITHDRAWN]).await;
 
+    world.audited().await;
     world.running.store.db().execute_unprepared("DELETE FROM mint").await.unwrap();
     world.running.runtime.rebuild("mint").await.unwrap();
 
     assert_eq!(world.wait_for(anna, &[READY, WITHDRAWN]).await, before);
+    world.audited().await;
 }

@@ -58,6 +58,14 @@ impl World {
         world
     }
 
+    /// Every projection says what its events say.
+    pub(crate) async fn audited(&self) {
+        for name in self.running.runtime.projections() {
+            let report = self.running.runtime.audit(name).await.unwrap();
+            assert_eq!(report.drift, [], "{name}");
+        }
+    }
+
     async fn publish_key(&self) {
         let public_key = self.issuer.public_key().to_owned();
         self.happen(self.issuer.key_id(), &SigningKeyEvent::Activated { public_key }).await;

@@ -70,6 +70,14 @@ impl World {
         world
     }
 
+    /// Every projection says what its events say.
+    pub(crate) async fn audited(&self) {
+        for name in self.running.runtime.projections() {
+            let report = self.running.runtime.audit(name).await.unwrap();
+            assert_eq!(report.drift, [], "{name}");
+        }
+    }
+
     pub(crate) fn db(&self) -> &DatabaseConnection {
         self.running.store.db()
     }

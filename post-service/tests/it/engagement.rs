@@ -1,5 +1,8 @@
 //! Totals: what people did with a post, as interaction-service says.
 
+use reqwest::Method;
+use sea_orm::ConnectionTrait;
+use serde_json::json;
 use shared_schemas::{
     CommentId, PostId, ReactionId, UserId, ViewId,
     comment::CommentEvent,
@@ -10,7 +13,7 @@ use shared_schemas::{
 use test_kit::eventually;
 use uuid::Uuid;
 
-use crate::support::{Person, SOON, World};
+use crate::support::{Person, SOON, World, a_post};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn totals_follow_comments_reactions_and_views() {
@@ -46,10 +49,31 @@ async fn totals_made_anew_are_the_same() {
         view(&world, &author, post, viewer).await;
     }
     wait_for_views(&world, &author, post, 20).await;
+    comment(&world, &author, post).await;
+    react(&world, &author, post, 7, ReactionKind::Like).await;
+    eventually(SOON, || async {
+        let (_, shown) = world.get(&author, &format!("/posts/{post}")).await;
+        if shown["total_comments"] == 1 && shown["total_reactions"] == 1 {
+            Ok(())
+        } else {
+            Err(shown)
+        }
+    })
+    .await;
+    let edited = a_post("Another title", "POSTED");
+    assert_eq!(world.send(Method::PUT, &author, &format!("/posts/{post}"), &edited).await.0, 200);
+    world.write(&author, "DRAFT").await;
+    world.audited().await;
+    let damage = "UPDATE engagement SET views = 7; UPDATE post SET title = 'Spoilt'";
+    world.running.store.db().execute_unprepared(damage).await.unwrap();
+    for (name, rows) in [("post", 2), ("post.engagement", 1)] {
+        assert_eq!(world.running.runtime.audit(name).await.unwrap().drift_rows(), rows);
+        world.running.runtime.rebuild(name).await.unwrap();
+    }
 
-    world.running.runtime.rebuild("post.engagement").await.unwrap();
-
-    wait_for_views(&world, &author, post, 20).await;
+    let (_, shown) = world.get(&author, &format!("/posts/{post}")).await;
+    assert_eq!((&shown["total_views"], &shown["title"]), (&json!(20), &json!("Another title")));
+    world.audited().await;
 }
 
 async fn wait_for_views(world: &World, author: &Person, post: PostId, views: i64) {

@@ -5,35 +5,49 @@
 //! what was not committed is. Sequence numbers are dense, so the watermark is an exact inbox for ever, whatever Redis
 //! redelivers and however late.
 
+pub(crate) mod acquire;
+mod attempt;
 mod batch;
+mod catch_up;
+mod concurrency;
+mod error;
+mod fence;
+pub(crate) mod generation;
 mod group;
+mod lanes;
+mod observe;
 mod owner;
+mod parked;
+mod progress;
+pub(crate) mod roster;
+mod shared;
+mod slots;
+mod source;
+mod turn;
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use async_trait::async_trait;
-use fred::clients::Client;
 use futures_util::FutureExt;
 use shared_schemas::Service;
 use tokio::sync::Mutex;
-use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
+pub use self::concurrency::Concurrency;
 use crate::{
     ApplyError, EventStore, Projection, Reactor, RecordedEvent, UnitOfWork,
-    error::{chain, panic_text},
+    error::panic_text,
+    layout::Watch,
     lease::{Leases, Subscription},
-    redis::{backoff, close},
+    redis,
 };
-
-/// How often a process asks for a partition that another one holds.
-const ACQUIRE: Duration = Duration::from_millis(500);
 
 /// What a consumer group does with an event: a projection or a reactor.
 #[async_trait]
 pub(crate) trait Handler: Send + Sync {
     fn group(&self) -> &'static str;
     fn reads(&self) -> &'static [Service];
-    fn tables(&self) -> &'static [&'static str];
+    fn concurrency(&self) -> Concurrency;
     async fn handle(&self, work: &UnitOfWork, event: &RecordedEvent) -> Result<(), ApplyError>;
 }
 
@@ -48,7 +62,7 @@ pub(crate) async fn handle(
     })
 }
 
-pub(crate) struct ProjectionHandler<P>(pub(crate) P);
+pub(crate) struct ProjectionHandler<P>(pub(crate) Arc<P>);
 
 #[async_trait]
 impl<P: Projection> Handler for ProjectionHandler<P> {
@@ -60,8 +74,8 @@ impl<P: Projection> Handler for ProjectionHandler<P> {
         self.0.reads()
     }
 
-    fn tables(&self) -> &'static [&'static str] {
-        self.0.tables()
+    fn concurrency(&self) -> Concurrency {
+        self.0.concurrency()
     }
 
     async fn handle(&self, work: &UnitOfWork, event: &RecordedEvent) -> Result<(), ApplyError> {
@@ -81,9 +95,8 @@ impl<R: Reactor> Handler for ReactorHandler<R> {
         self.0.reads()
     }
 
-    /// A reactor has no tables to rebuild: what it did, it did once.
-    fn tables(&self) -> &'static [&'static str] {
-        &[]
+    fn concurrency(&self) -> Concurrency {
+        self.0.concurrency()
     }
 
     async fn handle(&self, work: &UnitOfWork, event: &RecordedEvent) -> Result<(), ApplyError> {
@@ -97,49 +110,21 @@ pub(crate) struct Consumer {
     pub(crate) handler: Arc<dyn Handler>,
     pub(crate) store: EventStore,
     pub(crate) leases: Arc<Leases>,
-    /// Used by nothing else: a blocking read stalls every command behind it.
-    pub(crate) redis: Client,
-    /// Held while a batch of this group is applied. The partitions of a group write the same rows; applying one batch at a
-    /// time avoids deadlocks inside a process, and those between processes are retried.
+    /// What the service that is read has announced.
+    pub(crate) layout: Watch,
+    /// For what must not wait behind a blocking read.
+    pub(crate) commands: Arc<redis::Shared>,
+    /// Where a reader of its own connects to while it owns the partition.
+    pub(crate) redis_url: String,
+    /// Held while a batch of a serial group is applied. The partitions of a group write the same rows; applying one batch at a
+    /// time avoids deadlocks inside a process. Those between processes are retried, and those with a redrive that was called for.
     pub(crate) turn: Arc<Mutex<()>>,
+    pub(crate) tasks: TaskTracker,
 }
 
 impl Consumer {
-    /// Waits for the partition, works on it, gives it back: until told to stop.
-    pub(crate) async fn run(self, shutdown: CancellationToken) {
-        let mut failures = 0;
-        while !shutdown.is_cancelled() {
-            let pause = match self.leases.acquire(self.subscription).await {
-                Ok(Some(ownership)) => {
-                    failures = 0;
-                    let stop = shutdown.child_token();
-                    self.own(ownership, &stop).await;
-                    if let Err(error) = self.leases.release(self.subscription).await {
-                        tracing::info!(
-                            error = chain(&error),
-                            "lease not released; it ends by itself"
-                        );
-                    }
-                    ACQUIRE
-                }
-                Ok(None) => ACQUIRE,
-                Err(error) => {
-                    failures += 1;
-                    if failures == 1 {
-                        tracing::warn!(
-                            error = chain(&error),
-                            group = self.subscription.group,
-                            "partition cannot be acquired"
-                        );
-                    }
-                    backoff(failures)
-                }
-            };
-            tokio::select! {
-                () = shutdown.cancelled() => (),
-                () = tokio::time::sleep(pause) => (),
-            }
-        }
-        close(&self.redis).await;
+    /// Whether it is read without an owner.
+    fn is_shared(&self) -> bool {
+        matches!(self.handler.concurrency(), Concurrency::Shared(_))
     }
 }

@@ -1,54 +1,139 @@
-//! The life of an owner: position, recover, read, apply, acknowledge.
+//! The life of an owner: enter, find the place, then read, apply and acknowledge side by side, and leave.
 
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
-use metrics::{counter, gauge};
+use metrics::counter;
 use sea_orm::DbErr;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Consumer,
-    batch::Applied,
-    group::{Group, is_gone},
+    Concurrency, Consumer,
+    batch::{Finished, Lane, Mark},
+    error::OwnerError,
+    group::is_gone,
+    lanes::Lanes,
+    observe,
+    parked::Parked,
+    progress::Progress,
+    source,
 };
 use crate::{
     error::chain,
-    lease::Ownership,
-    redis::{backoff, recover},
-    relay::last_sequence,
-    rules::{Gap, Page},
-    stream::Entry,
+    lease::{Ownership, Taken},
+    park,
+    redis::{Dedicated, backoff},
+    rules::{Gap, Listener},
 };
 
-/// How often a busy owner reports its lag.
-const OBSERVE: Duration = Duration::from_secs(1);
+/// Owners lost in a row, without any event taking effect in between, after which an event is suspected.
+const SUSPICIOUS: i32 = 2;
 
-/// Why an owner has to begin again from its watermark.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum OwnerError {
-    #[error("redis failed")]
-    Redis(#[from] fred::error::Error),
-    #[error("the database failed")]
-    Storage(#[from] DbErr),
-    #[error("sequence {} came where {} was due", .0.found, .0.expected)]
-    Gap(Gap),
-    /// A newer owner is at work: this one has no business here any more.
-    #[error("the lease belongs to another process")]
-    Fenced,
+/// The work on one partition, from its lease to its release.
+pub(super) struct Owner<'a> {
+    pub(super) consumer: &'a Arc<Consumer>,
+    pub(super) epoch: i64,
+    pub(super) stop: &'a CancellationToken,
+    pub(super) progress: Progress,
+    /// The generation of the stream in which the watermark counts.
+    pub(super) stream_epoch: u32,
+    /// The producer does not know that generation.
+    pub(super) is_lost: bool,
+    /// The watermark as the database has it.
+    pub(super) persisted: u64,
+    /// Former lanes left rows in the inbox, which must go when the watermark has passed them.
+    pub(super) has_inbox: bool,
+    pub(super) parked: Arc<Parked>,
+    is_suspicious: bool,
+    /// An event up to here may have ended its owner.
+    attempted: u64,
+    /// What came in place of the event after the watermark.
+    gap: Option<Gap>,
+    pub(super) listener: Listener,
 }
 
 impl Consumer {
-    /// Works until the lease is lost or the process stops.
-    pub(super) async fn own(&self, mut ownership: Ownership, stop: &CancellationToken) {
-        let (group, key) = (self.subscription.group, self.subscription.key);
-        let lost = ownership.lost.clone();
-        let mut failures = 0;
-        tracing::debug!(group, stream = %key, epoch = ownership.epoch, watermark = ownership.watermark, "partition taken");
+    /// Works on a partition until its lease is lost or the process stops, and gives it back.
+    pub(super) async fn own(self: Arc<Self>, taken: Taken) {
+        if !taken.lost.is_cancelled() {
+            match self.enter(&taken).await {
+                Ok(Some((ownership, has_parked))) => {
+                    self.work(&taken, ownership, has_parked).await;
+                }
+                Ok(None) => self.leases.rest(self.subscription),
+                Err(error) => {
+                    tracing::warn!(
+                        group = self.subscription.group,
+                        error = chain(&error),
+                        "partition not entered"
+                    );
+                    self.leases.rest(self.subscription);
+                }
+            }
+        }
+        if let Err(error) = self.leases.release(&taken).await {
+            tracing::info!(error = chain(&error), "lease not released; it ends by itself");
+        }
+    }
 
-        while !stop.is_cancelled() && !lost.is_cancelled() {
-            let before = ownership.watermark;
-            let Err(error) = self.follow(&mut ownership, stop).await else { return };
-            if ownership.watermark > before {
+    async fn enter(&self, taken: &Taken) -> Result<Option<(Ownership, bool)>, DbErr> {
+        let Some(ownership) = self.leases.enter(taken).await? else { return Ok(None) };
+        // Asked anew by every owner: the last one may have been another process.
+        let has_parked = park::has_any(self.store.db(), self.subscription.group).await?;
+        Ok(Some((ownership, has_parked)))
+    }
+
+    async fn work(self: &Arc<Self>, taken: &Taken, ownership: Ownership, has_parked: bool) {
+        let (group, key) = (self.subscription.group, self.subscription.key);
+        let (epoch, watermark) = (ownership.epoch, ownership.watermark);
+        tracing::debug!(group, stream = %key, epoch, watermark, "partition taken");
+        let mut owner = Owner::new(self, &taken.lost, ownership, has_parked);
+        let reader = match Dedicated::connect(&self.redis_url) {
+            Ok(reader) => reader,
+            Err(error) => {
+                tracing::error!(error = chain(&error), "no redis client");
+                return;
+            }
+        };
+        observe::owns(self.subscription, true);
+        owner.run(&reader).await;
+        observe::owns(self.subscription, false);
+        reader.abandon().await;
+    }
+}
+
+impl<'a> Owner<'a> {
+    pub(super) fn new(
+        consumer: &'a Arc<Consumer>,
+        stop: &'a CancellationToken,
+        ownership: Ownership,
+        has_parked: bool,
+    ) -> Self {
+        let Ownership { epoch, watermark, stream_epoch, inbox, orphaned, attempted } = ownership;
+        Self {
+            consumer,
+            epoch,
+            stop,
+            has_inbox: !inbox.is_empty(),
+            progress: Progress::load(watermark, inbox),
+            stream_epoch,
+            is_lost: false,
+            persisted: watermark,
+            parked: Arc::new(Parked::new(has_parked)),
+            is_suspicious: orphaned >= SUSPICIOUS || attempted > watermark,
+            attempted,
+            gap: None,
+            listener: Listener::default(),
+        }
+    }
+
+    /// Follows the stream, and begins again at the watermark whenever something interrupts it.
+    async fn run(&mut self, reader: &Dedicated) {
+        let (group, key) = (self.consumer.subscription.group, self.consumer.subscription.key);
+        let mut failures = 0;
+        while !self.stop.is_cancelled() {
+            let before = self.progress.watermark();
+            let Err(error) = self.follow(reader).await else { continue };
+            if self.progress.watermark() > before {
                 failures = 0;
             }
             failures += 1;
@@ -58,16 +143,21 @@ impl Consumer {
                     tracing::info!(group, stream = %key, "another process took the partition");
                     return;
                 }
-                OwnerError::Gap(_) => {
+                OwnerError::Gap(gap) => {
+                    self.gap = Some(*gap);
                     counter!("events_stream_gap_detected_total").increment(1);
-                    tracing::warn!(group, stream = %key, error = chain(&error), "gap; waiting for the relay to fill it");
+                    tracing::warn!(group, stream = %key, error = chain(&error), "gap; the producer is asked for what is missing");
+                }
+                OwnerError::Undelivered { .. } => {
+                    tracing::info!(group, stream = %key, error = chain(&error), "reading again from the watermark");
                 }
                 OwnerError::Redis(cause) if is_gone(cause) => {
                     tracing::warn!(group, stream = %key, "the group is gone; making it again at the watermark");
                 }
-                OwnerError::Storage(_) => {
+                OwnerError::Storage(_) | OwnerError::Lane(_) => {
                     // Whether the last commit took place is unknown: only the watermark in the database can tell.
                     tracing::warn!(group, stream = %key, error = chain(&error), "database interrupted the consumer");
+                    self.consumer.leases.rest(self.consumer.subscription);
                     return;
                 }
                 OwnerError::Redis(_) => {
@@ -78,111 +168,76 @@ impl Consumer {
                 }
             }
             if let OwnerError::Redis(cause) = &error {
-                recover(&self.redis, cause).await;
+                counter!("events_reconnects_total").increment(1);
+                reader.recover(cause).await;
             }
             tokio::select! {
-                () = stop.cancelled() => (),
-                () = lost.cancelled() => (),
+                () = self.stop.cancelled() => (),
                 () = tokio::time::sleep(backoff(failures)) => (),
             }
         }
     }
 
-    /// From the watermark on: acknowledges what the last owner committed without saying so, then reads and applies.
-    async fn follow(
-        &self,
-        ownership: &mut Ownership,
-        stop: &CancellationToken,
-    ) -> Result<(), OwnerError> {
-        let group =
-            Group { redis: &self.redis, name: self.subscription.group, key: self.subscription.key };
-        group.position(ownership.watermark).await?;
-        self.recover_pending(&group, ownership.watermark).await?;
-
-        let mut observed = Instant::now();
-        while !stop.is_cancelled() && !ownership.lost.is_cancelled() {
-            let entries = group.read().await?;
-            let idle = entries.is_empty();
-            if !idle {
-                self.take(&group, ownership, entries, stop).await?;
-            }
-            if idle || observed.elapsed() > OBSERVE {
-                self.observe(ownership.watermark).await?;
-                observed = Instant::now();
-            }
+    /// From the watermark on, until the source is over, something fails, or the owner has to stop.
+    async fn follow(&mut self, reader: &Dedicated) -> Result<(), OwnerError> {
+        let place = self.place().await?;
+        let gap = self.gap.take();
+        let opened = tokio::select! {
+            () = self.stop.cancelled() => return Ok(()),
+            opened = source::open(self.consumer, place, reader.client(), &self.progress, gap) => opened?,
+        };
+        let mut lanes = self.lanes();
+        let doubtful = opened.in_doubt.max(self.attempted);
+        if self.is_suspicious && doubtful > self.progress.watermark() {
+            tracing::warn!(
+                group = self.consumer.subscription.group, stream = %self.consumer.subscription.key,
+                until = doubtful, "owners were lost here; events are tried one by one"
+            );
+            lanes.be_careful_until(doubtful);
         }
-        Ok(())
-    }
-
-    /// Reads the owner's pending list page by page. Entries up to the watermark took effect before a crash came between
-    /// commit and acknowledgement: they are acknowledged now. Later ones will come again, since the group stands at the watermark.
-    async fn recover_pending(&self, group: &Group<'_>, watermark: u64) -> Result<(), OwnerError> {
-        let mut after = 0;
-        loop {
-            let page = group.pending_after(after).await?;
-            let Some(last) = page.last() else { return Ok(()) };
-            after = last.sequence;
-            let done: Vec<u64> = page
-                .iter()
-                .map(|entry| entry.sequence)
-                .filter(|sequence| *sequence <= watermark)
-                .collect();
-            let acknowledged = group.acknowledge(&done).await?;
-            counter!("events_own_pel_recovered_total").increment(acknowledged);
-            counter!("events_handled_total", "outcome" => "duplicate").increment(acknowledged);
-            if after > watermark {
-                return Ok(());
+        // From now on what is in doubt was delivered to this owner.
+        self.is_suspicious &= !opened.source.is_live();
+        let followed = self.turn(&*opened.source, &mut lanes).await;
+        // What was begun is finished: its effects may be committed any moment, and belong to this owner.
+        lanes.forget_waiting();
+        let mut drained = Ok(());
+        while !lanes.are_idle() {
+            match lanes.finished().await {
+                Ok(finished) => {
+                    self.complete(&finished);
+                    drained = drained.and(finished.result);
+                }
+                Err(error) => drained = Err(error),
             }
         }
+        // The database's word weighs more: it ends the ownership.
+        drained.and(followed)
     }
 
-    /// Applies a batch in order and acknowledges it after the commit.
-    async fn take(
-        &self,
-        group: &Group<'_>,
-        ownership: &mut Ownership,
-        entries: Vec<Entry>,
-        stop: &CancellationToken,
-    ) -> Result<(), OwnerError> {
-        let Page { known, new, gap } =
-            Page::of(ownership.watermark, entries.iter().map(|entry| entry.sequence));
-        if !known.is_empty() {
-            counter!("events_handled_total", "outcome" => "duplicate")
-                .increment(known.len() as u64);
-            group.acknowledge(&known).await?;
-        }
-        let mut due = new.iter().peekable();
-        let entries: Vec<Entry> = entries
-            .into_iter()
-            .filter(|entry| due.next_if(|due| **due == entry.sequence).is_some())
-            .collect();
-        match self.apply(ownership, &entries, stop).await? {
-            Applied::All => (),
-            // The rest stays pending and comes again from the watermark.
-            Applied::Stopped => return Ok(()),
-        }
-        let acknowledged = group.acknowledge(&new).await?;
-        // Redis answers 0 for a group that is gone, without an error.
-        let missing = (new.len() as u64).saturating_sub(acknowledged);
-        counter!("events_ack_missing_total").increment(missing);
-        gap.map_or(Ok(()), |gap| Err(OwnerError::Gap(gap)))
+    fn lanes(&self) -> Lanes {
+        let concurrency = self.consumer.handler.concurrency();
+        let mark = match concurrency {
+            Concurrency::Serial => Mark::Watermark(self.persisted),
+            Concurrency::Lanes(_) | Concurrency::Shared(_) => Mark::Inbox,
+        };
+        let lane = |_| Lane {
+            index: 0,
+            epoch: self.epoch,
+            mark,
+            parked: Arc::clone(&self.parked),
+            is_careful: false,
+            stop: self.stop.clone(),
+        };
+        Lanes::new(self.consumer, (0..concurrency.lanes()).map(lane))
     }
 
-    /// The exact lag: the stream's last sequence number less the watermark.
-    async fn observe(&self, watermark: u64) -> Result<(), OwnerError> {
-        let head = last_sequence(&self.redis, self.subscription.key).await?;
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "a gauge is a float; a lag of 2^52 is not exact"
-        )]
-        let lag = head.saturating_sub(watermark) as f64;
-        gauge!(
-            "events_lag_events",
-            "group" => self.subscription.group,
-            "service" => self.subscription.key.service.as_str(),
-            "partition" => self.subscription.key.partition.to_string()
-        )
-        .set(lag);
-        Ok(())
+    /// Takes note of what a lane did.
+    pub(super) fn complete(&mut self, Finished { lane, done, .. }: &Finished) {
+        for sequence in done {
+            self.progress.complete(*sequence);
+        }
+        if let Mark::Watermark(at) = lane.mark {
+            self.persisted = at;
+        }
     }
 }

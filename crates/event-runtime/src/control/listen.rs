@@ -7,10 +7,12 @@ use metrics::counter;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{CatchUpRequest, Message, control_key, message::MessageError, subscription};
+use super::{
+    CatchUpRequest, Message, WatermarkReport, control_key, message::MessageError, subscription,
+};
 use crate::{
     EventStore, RuntimeError,
-    error::chain,
+    error::{chain, is_transient},
     redis::{BLOCK, backoff, blocking, close, once, recover},
 };
 
@@ -135,7 +137,28 @@ impl Listener {
                 }
             }
         }
-        Ok(subscription::register(&self.store, reports).await?)
+        match subscription::register(&self.store, reports.clone()).await {
+            Err(error) if !is_transient(&error) => self.register_each(reports).await,
+            registered => Ok(registered?),
+        }
+    }
+
+    /// Writes reports down one by one, since the database refuses one of them, and would refuse it for ever.
+    async fn register_each(&self, reports: Vec<WatermarkReport>) -> Result<(), RuntimeError> {
+        let mut refused = None;
+        for report in reports {
+            match subscription::register(&self.store, vec![report]).await {
+                Err(error) if !is_transient(&error) => {
+                    counter!("events_control_rejected_total").increment(1);
+                    refused = Some(error);
+                }
+                registered => registered?,
+            }
+        }
+        if let Some(error) = refused {
+            tracing::warn!(error = chain(&error), "watermark reports refused");
+        }
+        Ok(())
     }
 
     /// The last id of the stream; the lowest of all if there is none.

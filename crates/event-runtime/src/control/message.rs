@@ -15,6 +15,9 @@ use crate::redis::once;
 /// Entries of a control stream, about: minutes of reports, and a bound on what it takes of Redis's memory.
 const CAP: i64 = 10_000;
 
+/// Entries that are enough while Redis runs out of memory: each consumer reports anew every few seconds.
+const SHORT: i64 = 100;
+
 /// The longest name of a consumer group that a producer registers, in bytes.
 const GROUP_LIMIT: usize = 200;
 
@@ -54,6 +57,9 @@ pub(crate) struct CatchUpRequest {
     pub(crate) run: Uuid,
     /// The last sequence number that the reader has.
     pub(crate) after: u64,
+    /// The last one that it wants, if it knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) through: Option<u64>,
 }
 
 /// Why an entry of a control stream is no message.
@@ -67,6 +73,10 @@ pub(crate) enum MessageError {
     Malformed(#[from] serde_json::Error),
     #[error("the name of the group has {0} bytes; it needs 1 to {GROUP_LIMIT}")]
     Group(usize),
+    #[error("the name of the group has a control character")]
+    Control,
+    #[error("generation {0} of the streams is beyond what there can be")]
+    Epoch(u32),
 }
 
 impl Message {
@@ -87,9 +97,24 @@ impl Message {
             "catch_up" => Self::CatchUp(serde_json::from_str(content)?),
             other => return Err(MessageError::UnknownKind(other.chars().take(40).collect())),
         };
-        match message.group().len() {
-            1..=GROUP_LIMIT => Ok(message),
-            length => Err(MessageError::Group(length)),
+        message.check()?;
+        Ok(message)
+    }
+
+    /// Whether the database can keep what it says.
+    fn check(&self) -> Result<(), MessageError> {
+        let group = self.group();
+        if !(1..=GROUP_LIMIT).contains(&group.len()) {
+            return Err(MessageError::Group(group.len()));
+        }
+        if group.contains(char::is_control) {
+            return Err(MessageError::Control);
+        }
+        match self {
+            Self::Watermark(WatermarkReport { epoch, .. }) if i32::try_from(*epoch).is_err() => {
+                Err(MessageError::Epoch(*epoch))
+            }
+            Self::Watermark(_) | Self::CatchUp(_) => Ok(()),
         }
     }
 
@@ -119,6 +144,16 @@ pub(crate) async fn send(
     once(redis).xadd(control_key(producer), false, cap, "*", fields).await
 }
 
+/// Forgets old messages, which are of no more use.
+///
+/// # Errors
+///
+/// If Redis does not answer.
+pub(crate) async fn shorten(redis: &Client, producer: Service) -> Result<(), Error> {
+    let cap = (XCapKind::MaxLen, XCapTrim::AlmostExact, SHORT, None);
+    once(redis).xtrim(control_key(producer), cap).await
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,6 +175,7 @@ mod tests {
             partition: 0,
             run: Uuid::nil(),
             after: 41,
+            through: Some(99),
         });
         for message in [report("engagement.tally"), request] {
             let (kind, content) = message.encode().unwrap();
@@ -165,5 +201,9 @@ mod tests {
         }
         assert!(matches!(decode(Some("watermark"), Some(&nameless)), Err(MessageError::Group(0))));
         assert!(matches!(decode(Some("watermark"), Some(&endless)), Err(MessageError::Group(201))));
+        let (_, nul) = report("g\0").encode().unwrap();
+        assert!(matches!(decode(Some("watermark"), Some(&nul)), Err(MessageError::Control)));
+        let late = good.replace("\"epoch\":1", "\"epoch\":2147483648");
+        assert!(matches!(decode(Some("watermark"), Some(&late)), Err(MessageError::Epoch(_))));
     }
 }

@@ -14,5 +14,5 @@ mod report;
 mod subscription;
 
 pub(crate) use listen::Listener;
-pub(crate) use message::{CatchUpRequest, Message, WatermarkReport, control_key, send};
+pub(crate) use message::{CatchUpRequest, Message, WatermarkReport, control_key, send, shorten};
 pub(crate) use report::Reporter;

@@ -1,7 +1,8 @@
-//! The consumer's side: one task per process tells the producers how far its groups have come.
+//! The consumer's side: one task per process tells the producers how far its groups have come, and learns how far they are.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -15,6 +16,8 @@ use super::{Message, WatermarkReport, send};
 use crate::{
     EventStore, RuntimeError,
     error::chain,
+    lag::Heads,
+    layout::{AnnounceError, announced},
     redis::{backoff, close, recover},
 };
 
@@ -29,7 +32,8 @@ const ALL: Duration = Duration::from_secs(5);
 pub(crate) struct Reporter {
     store: EventStore,
     redis: Client,
-    groups: Vec<&'static str>,
+    groups: Vec<(&'static str, &'static [Service])>,
+    heads: Arc<Heads>,
     /// What was said last.
     said: HashMap<(Service, String, u16), WatermarkReport>,
 }
@@ -45,9 +49,15 @@ struct Watermark {
 }
 
 impl Reporter {
-    /// A reporter over its own Redis client.
-    pub(crate) fn new(store: EventStore, redis: Client, groups: Vec<&'static str>) -> Self {
-        Self { store, redis, groups, said: HashMap::new() }
+    /// A reporter over its own Redis client, for groups and the producers that each of them reads. What producers announce
+    /// goes to `heads`.
+    pub(crate) fn new(
+        store: EventStore,
+        redis: Client,
+        groups: Vec<(&'static str, &'static [Service])>,
+        heads: Arc<Heads>,
+    ) -> Self {
+        Self { store, redis, groups, heads, said: HashMap::new() }
     }
 
     /// Reports until told to stop, and once more at the end.
@@ -113,11 +123,29 @@ impl Reporter {
         }))
         .await?;
         self.said.extend(news);
+        self.listen().await
+    }
+
+    /// Learns how far the producers are.
+    async fn listen(&self) -> Result<(), RuntimeError> {
+        let producers: BTreeSet<Service> =
+            self.groups.iter().flat_map(|(_, producers)| producers.iter().copied()).collect();
+        for producer in producers {
+            match announced(&self.redis, producer).await {
+                Ok(layout) => self.heads.note(producer, layout.as_ref()),
+                // It is written anew within a second; what is known stays.
+                Err(AnnounceError::Malformed(error)) => {
+                    tracing::debug!(error = chain(&error), %producer, "announcement does not parse");
+                }
+                Err(AnnounceError::Redis(error)) => return Err(error.into()),
+            }
+        }
         Ok(())
     }
 
     async fn watermarks(&self) -> Result<Vec<Watermark>, RuntimeError> {
-        let groups = serde_json::json!(self.groups);
+        let groups: Vec<&str> = self.groups.iter().map(|(group, _)| *group).collect();
+        let groups = serde_json::json!(groups);
         Ok(Watermark::find_by_statement(raw_sql!(
             Postgres,
             "SELECT consumer_group, service, partition, sequence, epoch, stream_epoch FROM watermark

@@ -18,10 +18,12 @@ pub(super) async fn register(
     store: &EventStore,
     reports: Vec<WatermarkReport>,
 ) -> Result<(), DbErr> {
-    let partitions = store.partitions();
+    // Any generation's: a group may still be at an earlier one, which had more.
+    let layout = store.layout();
+    let partitions = layout.generations().map(|generation| generation.partitions).max();
     let last: HashMap<(String, u16), WatermarkReport> = reports
         .into_iter()
-        .filter(|report| report.partition < partitions)
+        .filter(|report| Some(report.partition) < partitions)
         .map(|report| ((report.group.clone(), report.partition), report))
         .collect();
     if last.is_empty() {

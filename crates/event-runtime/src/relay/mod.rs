@@ -2,55 +2,106 @@
 //!
 //! Two steps, each safe to repeat and safe to race:
 //!
-//! 1. `sequencer::sequence`: rows of the outbox get the next dense sequence numbers of their partition, in one
-//!    transaction that locks the partition's head. Numbers are given after commit, so no reader can skip a late commit.
+//! 1. `sequencer::sequence`: rows of the outbox get their partition and its next dense sequence number, in one
+//!    transaction that locks the partitions' heads. Numbers are given after commit, so no reader can skip a late commit.
 //! 2. `publish.lua`: a batch is appended under the explicit ids `<sequence>-0`, only if the stream ends where the relay
 //!    believes. Publishing twice is impossible, and a relay that slept through its own replacement is refused.
 //!
 //! The relay's cursor is the stream's own last id. When Redis has lost its tail, or everything, the cursor is lower than
 //! before and the relay writes the missing entries again, with the same ids.
 
-mod sequencer;
+mod append;
+mod ends;
+mod memory;
+mod page;
+mod pause;
+mod reported;
+pub(crate) mod sequencer;
 
-use std::time::Duration;
-
-use fred::{
-    clients::Client,
-    interfaces::{LuaInterface, StreamsInterface},
-    types::Value,
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
 };
+
+use fred::{clients::Client, interfaces::KeysInterface, types::ExpireOptions};
 use metrics::{counter, gauge, histogram};
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use append::{append, append_for_a_while};
+pub use ends::last_sequence;
+pub(crate) use ends::{Ends, ends};
+pub(crate) use memory::{Pressure, RedisServer};
+pub(crate) use page::{PAGE, Page};
+
+use self::{memory::Guard, pause::Switch, reported::Witnesses};
 use crate::{
     EventStore, RuntimeError,
     error::chain,
+    layout::{Generation, Layout, announce},
     redis::{backoff, close, once, recover},
-    rules::{Appended, Cursor, Divergence, Tail},
-    stream::{Entry, FIELDS, StreamKey, encode},
+    relay::sequencer::Sequenced,
+    rules::{Appended, Cursor, Divergence},
+    stream::StreamKey,
+    trim::{self, Retention},
 };
-
-const SCRIPT: &str = include_str!("publish.lua");
-
-/// Events per script call. Redis serves nobody else meanwhile; at this size it is about a millisecond.
-const BATCH: i64 = 500;
 
 /// How often an idle relay looks for events of other processes and checks that the streams are whole.
 const POLL: Duration = Duration::from_millis(250);
+
+/// Pages of one stream before the other partitions, and what has no number yet, have their turn.
+const TURN: usize = 20;
+
+/// How often a busy relay looks whether there is a new generation, and announces how far the store has come.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How long the streams of an ended generation are kept for whoever wants to look at them, in seconds. Readers that have not
+/// come to its end get the rest from the store.
+const KEEP_ENDED: i64 = 24 * 60 * 60;
 
 /// Publishes the events of one service. Several relays of one service do no harm.
 pub struct Relay {
     store: EventStore,
     redis: Client,
-    /// What the relay believes of each stream.
-    cursors: Vec<Cursor>,
+    /// The layout, and when it was read; `None` when the relay doubts it.
+    layout: Option<(Arc<Layout>, Instant)>,
+    /// The generation that the cursors are about.
+    epoch: u32,
+    /// What the relay believes of each stream, by partition.
+    cursors: HashMap<u16, Cursor>,
+    /// How much of a stream that Redis has forgotten is written again; `None` for all of it.
+    retention: Option<Retention>,
+    switch: Switch,
+    guard: Guard,
+    witnesses: Witnesses,
+    pressure: Arc<Pressure>,
 }
 
 impl Relay {
     /// A relay over its own Redis client.
     pub fn new(store: EventStore, redis: Client) -> Self {
-        let cursors = vec![Cursor::default(); usize::from(store.partitions())];
-        Self { store, redis, cursors }
+        Self {
+            store,
+            redis,
+            layout: None,
+            epoch: 0,
+            cursors: HashMap::new(),
+            retention: None,
+            switch: Switch::default(),
+            guard: Guard::default(),
+            witnesses: Witnesses::default(),
+            pressure: Arc::default(),
+        }
+    }
+
+    /// Writes no more of a forgotten stream than trimming would have left of it.
+    pub(crate) fn retain(self, retention: Option<Retention>) -> Self {
+        Self { retention, ..self }
+    }
+
+    /// Whether Redis runs out of memory, as this relay knows.
+    pub(crate) fn pressure(&self) -> Arc<Pressure> {
+        Arc::clone(&self.pressure)
     }
 
     /// Publishes until told to stop.
@@ -63,13 +114,26 @@ impl Relay {
                         tracing::info!("relay publishes again");
                     }
                     failures = 0;
+                    gauge!("events_relay_paused", "reason" => "store_diverged").set(0.0);
                     if published > 0 { Duration::ZERO } else { POLL }
+                }
+                Err(error) if error.is_out_of_memory() => {
+                    self.refused(&error);
+                    POLL
                 }
                 Err(error) => {
                     failures += 1;
-                    counter!("events_publish_errors_total").increment(1);
+                    counter!("events_publish_errors_total", "kind" => error.kind()).increment(1);
                     // Once per change of state: an outage of an hour is one line, not a million.
-                    if failures == 1 {
+                    if error.is_diverged() {
+                        gauge!("events_relay_paused", "reason" => "store_diverged").set(1.0);
+                        if failures == 1 {
+                            tracing::error!(
+                                error = chain(&error),
+                                "relay publishes nothing until an operator begins a new generation of streams"
+                            );
+                        }
+                    } else if failures == 1 {
                         tracing::warn!(
                             error = chain(&error),
                             "relay cannot publish; events wait in the outbox"
@@ -94,53 +158,149 @@ impl Relay {
         close(&self.redis).await;
     }
 
-    /// Doubts every cursor, so that the next round asks the streams. An idle stream that was emptied is noticed this way.
+    /// Doubts everything, so that the next round asks. An idle stream that was emptied is noticed this way.
     fn forget(&mut self) {
-        self.cursors.iter_mut().for_each(Cursor::forget);
+        self.layout = None;
+        self.cursors.values_mut().for_each(Cursor::forget);
     }
 
-    /// One round over all partitions: returns how many events were published.
+    /// One round over all partitions: returns how many events moved on.
     ///
     /// # Errors
     ///
     /// The first failure; what was published before it stays published.
     pub async fn publish_all(&mut self) -> Result<usize, RuntimeError> {
-        let mut published = 0;
-        for partition in 0..self.store.partitions() {
-            let key = StreamKey::new(self.store.service(), partition);
-            // First, because a store that has lost its past must not give the same numbers to other events.
-            let cursor = self.cursor(key).await?;
-            sequencer::sequence(&self.store, partition, BATCH).await?;
-            published += self.publish(key, cursor).await?;
+        if self.switch.is_paused(&self.store).await? {
+            sequencer::observe(&self.store).await?;
+            return Ok(0);
         }
-        sequencer::observe(&self.store).await?;
-        Ok(published)
+        loop {
+            let layout = self.layout().await?;
+            let keys: Vec<StreamKey> = (0..layout.partitions())
+                .map(|partition| StreamKey::new(self.store.service(), partition).at(layout.epoch()))
+                .collect();
+            // All of them first, because a store that has lost its past must not give the same numbers to other events.
+            for key in &keys {
+                self.cursor(*key).await?;
+            }
+            let is_empty =
+                keys.iter().all(|key| self.believed(key.partition).believed() == Some(0));
+            let sequenced = if self.witnesses.may_number(&self.store, is_empty).await? {
+                sequencer::sequence(&self.store, layout.epoch()).await?
+            } else {
+                Sequenced::Events(0)
+            };
+            let mut moved = match sequenced {
+                Sequenced::Events(events) => usize::try_from(events).unwrap_or(usize::MAX),
+                Sequenced::Outdated => {
+                    self.forget();
+                    continue;
+                }
+            };
+            for key in &keys {
+                moved = moved.max(self.publish(*key, &layout).await?);
+            }
+            return Ok(moved);
+        }
     }
 
-    /// Brings one stream up to the store.
-    async fn publish(&mut self, key: StreamKey, mut cursor: u64) -> Result<usize, RuntimeError> {
-        let partition = key.partition;
-        let mut published = 0;
-        loop {
-            let events = self.store.published_after(partition, cursor, BATCH).await?;
-            let Some(end) = events.last().and_then(|event| event.sequence) else { break };
-            let begin = events.first().and_then(|event| event.sequence).unwrap_or(end);
-
-            let mut arguments: Vec<Value> =
-                vec![cursor.to_string().into(), FIELDS.len().to_string().into()];
-            for event in &events {
-                arguments.push(event.sequence.unwrap_or_default().to_string().into());
-                for (name, value) in FIELDS.into_iter().zip(encode(event)?) {
-                    arguments.push(name.into());
-                    arguments.push(value.into());
-                }
+    /// The layout of the store, announced to everybody.
+    async fn layout(&mut self) -> Result<Arc<Layout>, RuntimeError> {
+        if let Some((layout, read)) = &self.layout
+            && read.elapsed() < LOOK
+        {
+            return Ok(Arc::clone(layout));
+        }
+        let (layout, read) = (self.store.refresh_layout().await?, Instant::now());
+        // Before Redis is asked: what waits is most worth knowing while it does not answer.
+        sequencer::observe(&self.store).await?;
+        let announced = announce(&self.redis, self.store.service(), &layout).await;
+        match announced.map_err(RuntimeError::from) {
+            Ok(None) => (),
+            Ok(Some(announced)) => {
+                return Err(RuntimeError::StoreBehindLayout { announced, stored: layout.epoch() });
             }
-            let last: String = once(&self.redis).eval(SCRIPT, key.to_string(), arguments).await?;
-            let last = last.parse().unwrap_or(0);
-            match self.believed(partition).answered(end, last) {
+            // Numbers are given all the same; those who read them from the store need not wait.
+            Err(error) if error.is_out_of_memory() => self.refused(&error),
+            Err(error) => return Err(error),
+        }
+        if layout.epoch() != self.epoch {
+            self.cursors.clear();
+            for ended in layout.generations().filter(|generation| generation.epoch < layout.epoch())
+            {
+                self.retire(ended).await?;
+            }
+            self.epoch = layout.epoch();
+        }
+        reported::check(&self.store).await?;
+        self.layout = Some((Arc::clone(&layout), read));
+        Ok(layout)
+    }
+
+    /// Lets the streams of an ended generation go, in a while.
+    async fn retire(&self, ended: &Generation) -> Result<(), fred::error::Error> {
+        for partition in 0..ended.partitions {
+            let key = StreamKey::new(self.store.service(), partition).at(ended.epoch);
+            let () = once(&self.redis)
+                .expire(key.to_string(), KEEP_ENDED, Some(ExpireOptions::NX))
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Pauses because Redis had no room.
+    fn refused(&mut self, error: &RuntimeError) {
+        counter!("events_publish_errors_total", "kind" => error.kind()).increment(1);
+        self.guard.refused(&self.pressure);
+    }
+
+    /// Whether neither an operator nor a lack of memory stands in the way.
+    async fn may_publish(&mut self) -> Result<bool, RuntimeError> {
+        Ok(!self.switch.is_paused(&self.store).await?
+            && self.guard.has_room(&self.redis, &self.pressure).await?)
+    }
+
+    /// Brings one stream up to the store, or as much nearer as goes before others have to wait for long.
+    async fn publish(&mut self, key: StreamKey, layout: &Layout) -> Result<usize, RuntimeError> {
+        // A generation begins with an empty stream, wherever its numbers begin.
+        let base = layout.base(key.epoch, key.partition);
+        let (name, store) = (key.to_string(), self.store.clone());
+        let mut cursor = self.cursor(key).await?;
+        let mut published = 0;
+        // What was read ahead, and after which number.
+        let mut ahead: Option<(u64, Page)> = None;
+        for _ in 0..TURN {
+            if !self.may_publish().await? {
+                break;
+            }
+            let after = match cursor {
+                0 => base.max(self.beginning(key).await?),
+                cursor => cursor.max(base),
+            };
+            let page = match ahead.take() {
+                Some((from, page)) if from == after => page,
+                Some(_) | None => Page::read(&store, key, after, PAGE).await?,
+            };
+            let Some(end) = page.end() else { break };
+            let is_full = i64::try_from(page.len()) == Ok(PAGE);
+            self.guard.wrote(page.bytes());
+            let writing = append(&self.redis, &name, cursor, &page);
+            // A backlog is read while Redis takes what was read before.
+            let last = if is_full {
+                let (last, next) = tokio::join!(writing, Page::read(&store, key, end, PAGE));
+                let last = last?;
+                ahead = Some((end, next?));
+                last
+            } else {
+                writing.await?
+            };
+            match self.believed(key.partition).answered(end, last) {
                 Appended::All => {
-                    published += events.len();
-                    self.record(&events, begin);
+                    published += page.len();
+                    self.record(&page);
+                    if !is_full {
+                        break;
+                    }
                 }
                 Appended::Refused => {
                     counter!("events_publish_cas_conflicts_total").increment(1);
@@ -152,85 +312,50 @@ impl Relay {
         Ok(published)
     }
 
-    /// The stream's last sequence number, as remembered or as Redis says.
+    /// After which sequence number an empty stream begins.
+    async fn beginning(&self, key: StreamKey) -> Result<u64, RuntimeError> {
+        let Some(retention) = self.retention else { return Ok(0) };
+        let head = sequencer::head(&self.store, key.partition).await?;
+        trim::beginning(&self.store, key, head, retention).await
+    }
+
+    /// The stream's last sequence number, as remembered or as Redis says; 0 if it is empty.
     async fn cursor(&mut self, key: StreamKey) -> Result<u64, RuntimeError> {
         let partition = key.partition;
         if let Some(cursor) = self.believed(partition).believed() {
             return Ok(cursor);
         }
-        let tail = tail(&self.redis, key).await?;
+        let Ends { tail, .. } = ends(&self.redis, &key.to_string()).await?;
         let head = sequencer::head(&self.store, partition).await?;
         let before = tail.sequence.saturating_sub(1);
         let stored = self.store.published_after(partition, before, 1).await?;
         let stored = stored.first().map(|stored| stored.id.to_string());
         let settled = self.believed(partition).settle(&tail, head, stored.as_deref());
-        gauge!("events_relay_paused", "reason" => "store_diverged").set(if settled.is_err() {
-            1.0
-        } else {
-            0.0
-        });
         let lost = settled.map_err(|divergence| match divergence {
-            Divergence::Behind { store } => RuntimeError::StoreBehindStream {
-                key: key.to_string(),
-                stream: tail.sequence,
-                store,
-            },
+            Divergence::Behind { known, store } => {
+                RuntimeError::StoreBehindStream { key: key.to_string(), stream: known, store }
+            }
             Divergence::Different => {
                 RuntimeError::StoreDiverged { key: key.to_string(), sequence: tail.sequence }
             }
         })?;
         counter!("events_republished_total").increment(lost);
+        counter!("events_stream_rebuilds_total").increment(u64::from(lost > 0));
         Ok(tail.sequence)
     }
 
     fn believed(&mut self, partition: u16) -> &mut Cursor {
-        self.cursors.get_mut(usize::from(partition)).expect("there is one per partition")
+        self.cursors.entry(partition).or_default()
     }
 
-    fn record(&self, events: &[crate::RecordedEvent], begin: u64) {
-        counter!("events_published_total").increment(events.len() as u64);
-        let now = self.store.clock().now();
-        for event in events {
-            let delay = (now - event.occurred_at).to_std().unwrap_or_default();
-            histogram!("events_publish_delay_seconds").record(delay.as_secs_f64());
+    fn record(&self, page: &Page) {
+        counter!("events_published_total").increment(page.len() as u64);
+        #[expect(clippy::cast_precision_loss, reason = "a page has at most 500 events")]
+        histogram!("events_publish_batch_size").record(page.len() as f64);
+        let (now, delays) = (self.store.clock().now(), histogram!("events_publish_delay_seconds"));
+        for time in page.times() {
+            delays.record((now - time).to_std().unwrap_or_default().as_secs_f64());
         }
-        tracing::debug!(begin, count = events.len(), "published");
+        tracing::debug!(begin = page.begin(), count = page.len(), "published");
     }
-}
-
-async fn tail(redis: &Client, key: StreamKey) -> Result<Tail, fred::error::Error> {
-    let mut tail = Tail::default();
-    let info: Result<Value, _> = redis.xinfo_stream(key.to_string(), false, None).await;
-    let info = match info {
-        Ok(info) => info,
-        Err(error) if error.details().contains("no such key") => return Ok(tail),
-        Err(error) => return Err(error),
-    };
-    let Value::Array(fields) = info else { return Ok(tail) };
-    let mut fields = fields.into_iter();
-    let mut entry = None;
-    while let (Some(name), Some(value)) = (fields.next(), fields.next()) {
-        match name.as_str().as_deref() {
-            Some("last-generated-id") => {
-                let id = value.into_string().unwrap_or_default();
-                let sequence = id.split_once('-').and_then(|(sequence, _)| sequence.parse().ok());
-                tail.sequence = sequence.unwrap_or(0);
-            }
-            Some("last-entry") => entry = Entry::parse(value),
-            _ => (),
-        }
-    }
-    tail.event_id = entry
-        .filter(|entry| entry.sequence == tail.sequence)
-        .and_then(|entry| entry.fields?.remove("i"));
-    Ok(tail)
-}
-
-/// The last sequence number ever written to a stream; 0 if there is no stream.
-///
-/// # Errors
-///
-/// If Redis does not answer.
-pub async fn last_sequence(redis: &Client, key: StreamKey) -> Result<u64, fred::error::Error> {
-    Ok(tail(redis, key).await?.sequence)
 }

@@ -3,58 +3,98 @@
 use metrics::{counter, gauge};
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, TransactionTrait, raw_sql};
 
-use crate::{EventStore, lease::IDLE_TIMEOUT, store::to_smallint};
+use crate::{
+    EventStore,
+    lease::IDLE_TIMEOUT,
+    store::{to_integer, to_smallint},
+};
 
-/// Gives every committed event of one partition its sequence number, `batch` at a time.
+/// Events per transaction.
+const BATCH: i64 = 2_000;
+
+/// What one transaction did.
+pub(super) enum Sequenced {
+    /// So many events have a sequence number now; 0 when none was waiting.
+    Events(u64),
+    /// None: the streams have a newer generation than the caller knows.
+    Outdated,
+}
+
+/// Gives committed events their partition and their sequence number, the oldest first, up to [`BATCH`] of them.
 ///
 /// Why order holds per aggregate: its second event can only be appended after its first one committed, so whoever sees the
-/// second sees the first, at a lower position. The head's row lock makes the numbers dense whoever competes.
-pub(super) async fn sequence(store: &EventStore, partition: u16, batch: i64) -> Result<(), DbErr> {
-    let partition = to_smallint(partition);
-    loop {
-        let waiting = store
-            .db()
-            .query_one_raw(raw_sql!(
-                Postgres,
-                "SELECT FROM outbox WHERE partition = {partition} LIMIT 1"
-            ))
-            .await?;
-        if waiting.is_none() {
-            return Ok(());
-        }
-
-        let txn = store.db().begin().await?;
-        // A relay that is stopped while it holds the head must not hold up the others for as long as it sleeps.
-        // A statement of its own: the next one must see what a competing relay committed while this one waited.
-        txn.execute_raw(raw_sql!(
-            Postgres,
-            "SELECT set_config('idle_in_transaction_session_timeout', {IDLE_TIMEOUT}, true)
-               FROM publication_head WHERE partition = {partition} FOR UPDATE"
-        ))
-        .await?;
-        let moved = txn
-            .execute_raw(raw_sql!(
-                Postgres,
-                "WITH taken AS (
-                   DELETE FROM outbox WHERE partition = {partition} AND position IN (
-                     SELECT position FROM outbox WHERE partition = {partition} ORDER BY position LIMIT {batch})
-                   RETURNING position
-                 ), numbered AS (
-                   INSERT INTO publication (partition, sequence, position)
-                     SELECT head.partition, head.sequence + row_number() OVER (ORDER BY taken.position), taken.position
-                       FROM taken, publication_head head WHERE head.partition = {partition}
-                   RETURNING sequence
-                 )
-                 UPDATE publication_head SET sequence = sequence + (SELECT count(*) FROM numbered)
-                   WHERE partition = {partition} AND EXISTS (SELECT FROM numbered)"
-            ))
-            .await?;
-        txn.commit().await?;
-        if moved.rows_affected() == 0 {
-            return Ok(());
-        }
-        counter!("events_sequenced_batches_total").increment(1);
+/// second sees the first, at a lower position. The heads' row locks make the numbers dense whoever competes, and whoever
+/// begins a new generation holds them too, so everybody who numbers agrees about the number of partitions.
+pub(super) async fn sequence(store: &EventStore, epoch: u32) -> Result<Sequenced, DbErr> {
+    let waiting = raw_sql!(Postgres, "SELECT FROM outbox LIMIT 1");
+    if store.db().query_one_raw(waiting).await?.is_none() {
+        return Ok(Sequenced::Events(0));
     }
+
+    let txn = store.db().begin().await?;
+    lock_heads(&txn).await?;
+    // A statement of its own: it must see what a competing relay committed while this one waited for the heads.
+    let epoch = to_integer(epoch);
+    let numbered = Numbered::find_by_statement(raw_sql!(
+        Postgres,
+        "WITH generation AS (
+           SELECT epoch, partitions FROM stream_epoch ORDER BY epoch DESC LIMIT 1
+         ), taken AS (
+           DELETE FROM outbox WHERE position <= (
+             SELECT max(position) FROM (SELECT position FROM outbox ORDER BY position LIMIT {BATCH}) first)
+             AND {epoch} = (SELECT epoch FROM generation)
+           RETURNING position, aggregate_hash
+         ), numbered AS (
+           INSERT INTO publication (partition, sequence, position)
+             SELECT head.partition,
+                    head.sequence + row_number() OVER (PARTITION BY head.partition ORDER BY taken.position),
+                    taken.position
+               FROM taken CROSS JOIN generation
+               JOIN publication_head head ON head.partition = taken.aggregate_hash % generation.partitions
+           RETURNING partition
+         ), moved AS (
+           UPDATE publication_head head SET sequence = head.sequence + given.events
+             FROM (SELECT partition, count(*) AS events FROM numbered GROUP BY partition) given
+             WHERE given.partition = head.partition
+         )
+         SELECT count(*) AS events, (SELECT count(*) FROM taken) AS taken, (SELECT epoch FROM generation) AS epoch
+           FROM numbered"
+    ))
+    .one(&txn)
+    .await?;
+    let events = match numbered {
+        Some(Numbered { epoch: newest, .. }) if newest != epoch => return Ok(Sequenced::Outdated),
+        Some(Numbered { events, taken, .. }) if events == taken => {
+            u64::try_from(events).unwrap_or(0)
+        }
+        Some(_) | None => return Err(DbErr::Custom("a partition has no head".to_owned())),
+    };
+    txn.commit().await?;
+    if events > 0 {
+        counter!("events_sequenced_batches_total").increment(1);
+        counter!("events_sequenced_total").increment(events);
+    }
+    Ok(Sequenced::Events(events))
+}
+
+/// Locks all heads of a store until the transaction ends: nobody else gives numbers or begins a generation meanwhile. A
+/// process that is stopped while it holds them must not hold up the others for as long as it sleeps.
+pub(crate) async fn lock_heads(txn: &impl ConnectionTrait) -> Result<(), DbErr> {
+    txn.execute_raw(raw_sql!(
+        Postgres,
+        "SELECT set_config('idle_in_transaction_session_timeout', {IDLE_TIMEOUT}, true) FROM (
+           SELECT FROM publication_head ORDER BY partition FOR UPDATE) heads"
+    ))
+    .await?;
+    Ok(())
+}
+
+#[derive(FromQueryResult)]
+struct Numbered {
+    events: i64,
+    taken: i64,
+    /// The newest generation.
+    epoch: i32,
 }
 
 #[derive(FromQueryResult)]
@@ -80,13 +120,14 @@ struct Outbox {
     oldest_seconds: f64,
 }
 
-/// Publishes how much waits in the outbox, and how long the oldest has waited.
+/// Publishes how much waits in the outbox, counted up to 100 000, and how long the oldest has waited.
 pub(super) async fn observe(store: &EventStore) -> Result<(), DbErr> {
     let outbox = Outbox::find_by_statement(raw_sql!(
         Postgres,
-        "SELECT count(*) AS depth,
-                coalesce(extract(epoch FROM now() - min(e.occurred_at)), 0)::float8 AS oldest_seconds
-           FROM outbox o JOIN event e ON e.position = o.position"
+        "SELECT (SELECT count(*) FROM (SELECT FROM outbox LIMIT 100000) waiting) AS depth,
+                coalesce(extract(epoch FROM now() - (
+                  SELECT e.occurred_at FROM outbox o JOIN event e ON e.position = o.position
+                    ORDER BY o.position LIMIT 1)), 0)::float8 AS oldest_seconds"
     ))
     .one(store.db())
     .await?;

@@ -5,6 +5,10 @@
 
 pub mod page;
 pub mod publish;
+pub mod silence;
+pub mod trim;
 
 pub use page::{Gap, Page};
 pub use publish::{Appended, Cursor, Divergence, Tail};
+pub use silence::{Listener, Silence};
+pub use trim::{Limit, Required, trim_limit};

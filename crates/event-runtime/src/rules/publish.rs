@@ -12,8 +12,10 @@ pub struct Tail {
 /// The stream holds what the store does not know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Divergence {
-    /// The stream is longer than the store.
+    /// The stream is longer than the store, or was when this relay saw it last.
     Behind {
+        /// The last sequence number that is known to have been written.
+        known: u64,
         /// The last sequence number that the store has given.
         store: u64,
     },
@@ -62,8 +64,9 @@ impl Cursor {
         head: u64,
         stored: Option<&str>,
     ) -> Result<u64, Divergence> {
-        if tail.sequence > head {
-            return Err(Divergence::Behind { store: head });
+        let known = tail.sequence.max(self.seen);
+        if known > head {
+            return Err(Divergence::Behind { known, store: head });
         }
         if tail.event_id.is_some() && tail.event_id.as_deref() != stored {
             return Err(Divergence::Different);
@@ -125,10 +128,22 @@ mod tests {
     fn a_stream_that_knows_more_or_something_else_is_not_continued() {
         let mut cursor = Cursor::default();
 
-        assert_eq!(cursor.settle(&tail(6, "f"), 5, None), Err(Divergence::Behind { store: 5 }));
+        let behind = Divergence::Behind { known: 6, store: 5 };
+        assert_eq!(cursor.settle(&tail(6, "f"), 5, None), Err(behind));
         assert_eq!(cursor.settle(&tail(5, "x"), 5, Some("e")), Err(Divergence::Different));
         assert_eq!(cursor.settle(&tail(5, "x"), 5, None), Err(Divergence::Different));
         assert_eq!(cursor.believed(), None);
+    }
+
+    /// A store that was restored while Redis was emptied under a relay that lives on.
+    #[test]
+    fn a_store_that_knows_less_than_the_relay_has_seen_is_not_believed() {
+        let mut cursor = Cursor::default();
+        cursor.answered(9, 9);
+        cursor.forget();
+
+        let behind = Divergence::Behind { known: 9, store: 5 };
+        assert_eq!(cursor.settle(&Tail::default(), 5, None), Err(behind));
     }
 
     #[test]

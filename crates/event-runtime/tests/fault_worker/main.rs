@@ -2,8 +2,10 @@
 //!
 //! `fault-worker relay <database> <redis> <partitions>` publishes the events of `post`.
 //! `fault-worker tally <database> <redis> <partitions>` runs the projection [`counter::Tally`] for `engagement`.
+//! `fault-worker tally-lanes …` and `tally-shared …` do so with four lanes, or four readers; `tally-v2 …` is a newer build.
 //! `fault-worker append <database> <redis> <partitions> <counters> <events>` records events of `post` and publishes them.
 //! `fault-worker redrive <database> <redis> <partitions> <counter>` applies the parked events of a counter.
+//! `fault-worker rebuild <database> <redis> <partitions>` makes the projection again.
 //!
 //! Says `ready` when it runs and `done` when a finite task is over; ends on SIGTERM.
 
@@ -12,7 +14,7 @@ use std::{
     io::{self, Write as _},
 };
 
-use event_runtime::{Clock, EventStore, Expected, RuntimeBuilder, Streams};
+use event_runtime::{Clock, Concurrency, EventStore, Expected, RuntimeBuilder, Streams};
 use futures_util::future::try_join_all;
 use sea_orm::{ConnectOptions, Database};
 use shared_schemas::{Service, envelope::Metadata};
@@ -40,11 +42,23 @@ async fn main() -> Result<(), Failure> {
     let store = EventStore::open(db, service, partitions, Clock::System).await?;
     let mut builder = RuntimeBuilder::new(store.clone(), redis.to_owned());
     if service == Service::Engagement {
-        builder = builder.projection(counter::Tally);
+        builder = match role {
+            "tally-lanes" => builder.projection(counter::Variant {
+                concurrency: Concurrency::Lanes(4),
+                ..counter::Variant::default()
+            }),
+            "tally-shared" => builder.projection(counter::Variant {
+                concurrency: Concurrency::Shared(4),
+                ..counter::Variant::default()
+            }),
+            "tally-v2" => builder
+                .projection(counter::Variant { knows_v2: true, ..counter::Variant::default() }),
+            _ => builder.projection(counter::Tally),
+        };
     }
     let runtime = builder.build();
     let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
-    if role != "redrive" {
+    if !matches!(role, "redrive" | "rebuild") {
         runtime.start(&tasks, &shutdown)?;
     }
     say("ready")?;
@@ -56,6 +70,10 @@ async fn main() -> Result<(), Failure> {
         }
         "redrive" => {
             runtime.redrive(counter::GROUP, Some(next("counter")?.parse()?)).await?;
+            return say("done");
+        }
+        "rebuild" => {
+            runtime.rebuild(counter::GROUP).await?;
             return say("done");
         }
         _ => (),

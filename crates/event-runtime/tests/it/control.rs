@@ -118,6 +118,12 @@ async fn what_is_no_message_holds_up_no_report() {
     world
         .says("watermark", r#"{"group":"a","partition":9,"epoch":1,"sequence":9,"fence":1}"#)
         .await;
+    for (group, epoch) in [(r"nul\u0000", 1), ("late", 2_147_483_648_u64)] {
+        let content = format!(
+            r#"{{"group":"{group}","partition":0,"epoch":{epoch},"sequence":9,"fence":1}}"#
+        );
+        world.says("watermark", &content).await;
+    }
     world.says("of a newer build", "{}").await;
     let words = ["XADD", KEY, "*", "other", "fields"];
     let _: String = world.redis.command(&words).await.unwrap();
@@ -137,6 +143,31 @@ async fn what_is_no_message_holds_up_no_report() {
     let strangers =
         world.number("SELECT count(*) FROM post.subscription WHERE partition <> 0").await.unwrap();
     assert_eq!(strangers, 0, "a partition that does not exist was registered");
+    relay.stop().await;
+}
+
+/// Whatever the reason: it would be read and refused for ever.
+#[tokio::test]
+async fn a_report_that_the_database_refuses_holds_up_no_other() {
+    let world = World::new(1).await;
+    let refusal = "ALTER TABLE post.subscription ADD CHECK (consumer_group <> 'refused')";
+    sea_orm::ConnectionTrait::execute_unprepared(&world.db, refusal).await.unwrap();
+    let relay = world.relay();
+    eventually(LIMIT, || async {
+        world.reports("a", 1, 1).await;
+        world.registered("a").await
+    })
+    .await;
+
+    // In one transaction, so that the relay reads them together.
+    let report = |group: &str| {
+        format!(r#"{{"group":"{group}","partition":0,"epoch":1,"sequence":2,"fence":1}}"#)
+    };
+    let script = "for i, d in ipairs(ARGV) do
+                    redis.call('XADD', KEYS[1], '*', 'k', 'watermark', 'd', d) end";
+    let (one, other) = (report("refused"), report("a"));
+    let _: Value = world.redis.command(&["EVAL", script, "1", KEY, &one, &other]).await.unwrap();
+    world.knows("a", 2).await;
     relay.stop().await;
 }
 

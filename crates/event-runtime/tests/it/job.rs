@@ -8,7 +8,7 @@ use std::{
 
 use async_trait::async_trait;
 use event_runtime::{EventStore, Job, JobOutcome, JobWorker, RuntimeBuilder};
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, TransactionTrait as _};
 use test_kit::eventually;
 
 use crate::world::{LIMIT, Node, World};
@@ -45,6 +45,7 @@ impl JobWorker for Errands {
             "fails-once" | "fails-always" if attempt == 1 => JobOutcome::Retry("not yet".into()),
             "fails-always" => JobOutcome::Retry("never".into()),
             "is-hopeless" => JobOutcome::Fail("hopeless".into()),
+            "quotes-nul" => JobOutcome::Fail("they said \0".into()),
             "panics-once" => {
                 assert!(attempt > 1, "a bug");
                 JobOutcome::Done
@@ -143,4 +144,119 @@ async fn a_job_whose_worker_died_is_done_by_another_when_its_claim_ends() {
     eventually(Duration::from_secs(5), || async { errands.attempts("claimed") == 1 }).await;
     assert_eq!(state(&world, "claimed").await.1, 2);
     node.stop().await;
+}
+
+/// Such as one that takes all memory: it ended whoever did it, and would end the others.
+#[tokio::test]
+async fn a_job_whose_attempts_all_ended_with_their_process_fails_without_another() {
+    let world = World::new(1).await;
+    let store = world.engagement(&world.engagement_url).await;
+    let errands = Errands::default();
+    ask(&store, &["deadly", "quotes-nul"]).await;
+    let killed = "UPDATE job SET attempts = 2 WHERE key = 'deadly'";
+    world.db.execute_unprepared(killed).await.unwrap();
+    let builder = RuntimeBuilder::new(store.clone(), world.redis.url()).worker(errands.clone());
+    let node = Node::start(builder.build());
+
+    let open = "SELECT count(*) FROM engagement.job WHERE state = 'ready'";
+    eventually(LIMIT, || async { world.number(open).await.unwrap() == 0 }).await;
+    let (state_of_deadly, _, why) = state(&world, "deadly").await;
+    assert_eq!((errands.attempts("deadly"), state_of_deadly.as_str()), (0, "failed"));
+    assert!(why.contains("ended with its process"), "{why}");
+    // What the database cannot keep as it is does not keep a job from ending either.
+    let quoted = ("failed".to_owned(), 1, "they said \u{fffd}".to_owned());
+    assert_eq!(state(&world, "quotes-nul").await, quoted);
+    node.stop().await;
+}
+
+/// Works until the test lets go, and says with which attempt it did.
+#[derive(Clone)]
+struct Slow {
+    started: Arc<Mutex<Vec<i32>>>,
+    ended: Arc<Mutex<Vec<i32>>>,
+    gate: Arc<tokio::sync::Semaphore>,
+    claim: Duration,
+}
+
+#[async_trait]
+impl JobWorker for Slow {
+    fn kind(&self) -> &'static str {
+        "errand"
+    }
+
+    fn claim(&self) -> Duration {
+        self.claim
+    }
+
+    async fn run(&self, job: &Job) -> JobOutcome {
+        self.started.lock().unwrap().push(job.attempts);
+        if job.attempts > 1 {
+            return JobOutcome::Done;
+        }
+        self.gate.acquire().await.unwrap().forget();
+        self.ended.lock().unwrap().push(job.attempts);
+        JobOutcome::Fail("too late".into())
+    }
+}
+
+async fn slow(world: &World, claim: Duration) -> (Slow, [Node; 2], EventStore) {
+    let gate = Arc::new(tokio::sync::Semaphore::new(0));
+    let slow = Slow { started: Arc::default(), ended: Arc::default(), gate, claim };
+    let store = world.engagement(&world.engagement_url).await;
+    let node = || async {
+        let store = world.engagement(&world.engagement_url).await;
+        Node::start(RuntimeBuilder::new(store, world.redis.url()).worker(slow.clone()).build())
+    };
+    let nodes = [node().await, node().await];
+    ask(&store, &["long"]).await;
+    eventually(LIMIT, || async { slow.started.lock().unwrap().len() == 1 }).await;
+    (slow, nodes, store)
+}
+
+#[tokio::test]
+async fn a_job_that_takes_longer_than_its_claim_is_not_taken_by_another_worker() {
+    let world = World::new(1).await;
+    let (slow, nodes, _) = slow(&world, Duration::from_secs(3)).await;
+    let started = std::time::Instant::now();
+    eventually(LIMIT, || async { started.elapsed() > Duration::from_secs(8) }).await;
+    assert_eq!(*slow.started.lock().unwrap(), [1]);
+    slow.gate.add_permits(1);
+    eventually(LIMIT, || async { state(&world, "long").await.0 == "failed" }).await;
+    for node in nodes {
+        node.stop().await;
+    }
+}
+
+/// A renewal may have to wait, for a connection or for a row, and the work may hold what it waits for.
+#[tokio::test]
+async fn a_job_goes_on_while_its_claim_is_being_renewed() {
+    let world = World::new(1).await;
+    let (slow, nodes, _) = slow(&world, Duration::from_secs(3)).await;
+    let held = world.db.begin().await.unwrap();
+    held.execute_unprepared("SELECT FROM job FOR UPDATE").await.unwrap();
+    eventually(LIMIT, || async { world.waiting_for_rows().await.unwrap() == 1 }).await;
+
+    slow.gate.add_permits(1);
+    eventually(LIMIT, || async { *slow.ended.lock().unwrap() == [1] }).await;
+    assert_eq!(world.waiting_for_rows().await.unwrap(), 1);
+    held.rollback().await.unwrap();
+    eventually(LIMIT, || async { state(&world, "long").await.0 == "failed" }).await;
+    for node in nodes {
+        node.stop().await;
+    }
+}
+
+/// It was asleep, say; what it comes to must not undo what the other one did.
+#[tokio::test]
+async fn a_worker_that_lost_its_job_does_not_decide_about_it_any_more() {
+    let world = World::new(1).await;
+    let (slow, nodes, _) = slow(&world, Duration::from_mins(1)).await;
+    let ended = "UPDATE job SET run_at = now() - interval '1 s' WHERE key = 'long'";
+    world.db.execute_unprepared(ended).await.unwrap();
+    eventually(LIMIT, || async { state(&world, "long").await.0 == "done" }).await;
+    slow.gate.add_permits(1);
+    for node in nodes {
+        node.stop().await;
+    }
+    assert_eq!(state(&world, "long").await, ("done".to_owned(), 2, String::new()));
 }

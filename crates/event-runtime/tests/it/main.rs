@@ -4,19 +4,37 @@
 //! each published once in order, each in effect once in order.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod audit;
 mod broadcast;
+mod catch_up;
+mod cluster;
+mod conformance;
 mod consumer;
 mod control;
+mod corpus;
 #[path = "../fault_worker/counter.rs"]
 mod counter;
+mod epoch;
+mod figures;
 mod history;
 mod job;
+mod lag;
+mod lanes;
+mod memory;
+mod observed;
 mod park;
+mod peer_bugs;
 mod postgres_faults;
 mod process;
 mod reactor;
 mod rebuild;
 mod redis_faults;
 mod relay;
+mod retry;
+mod shared;
 mod store;
+mod totals;
+mod trim;
+mod trim_model;
+mod versions;
 mod world;

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
-use event_runtime::park;
+use event_runtime::{epoch, park};
 use fred::types::Value;
 use sea_orm::ConnectionTrait;
 use shared_schemas::{RawEvent, Service, envelope::Metadata};
 use test_kit::{Publisher, eventually, stream_key};
 
 use crate::{
-    counter::{GROUP, LOCKED, PANIC, POISON},
+    counter::{CARELESS, GROUP, LOCKED, PANIC, POISON},
     process::Worker,
     world::{LIMIT, Node, World, id},
 };
@@ -75,6 +75,22 @@ async fn a_panic_parks_the_event_and_the_redrive_survives_it_too() {
     repair(&world).await;
     tally.runtime.redrive(GROUP, Some(id(1))).await.unwrap();
     eventually(LIMIT, || world.settled()).await;
+    relay.stop().await;
+    tally.stop().await;
+}
+
+/// Its transaction is lost whatever the handler says, and so the event must not pass for done.
+#[tokio::test]
+async fn an_event_whose_handler_goes_on_after_a_failed_statement_is_parked() {
+    let world = World::new(1).await;
+    let (relay, tally) = (world.relay(), world.tally().await);
+    world.add_many(3, 2).await;
+    world.add(id(1), CARELESS).await;
+    eventually(LIMIT, || reasons(&world, &[(7, "storage")])).await;
+    world.add_many(3, 1).await;
+    eventually(LIMIT, || world.applied_but(id(1))).await;
+    reasons(&world, &[(7, "storage"), (8, "behind")]).await.unwrap();
+    assert_eq!(world.watermark(0).await.unwrap(), 10);
     relay.stop().await;
     tally.stop().await;
 }
@@ -188,6 +204,35 @@ async fn malformed_entries_are_parked_and_their_neighbours_take_effect() {
     tally.stop().await;
 }
 
+/// What a time is to chrono is not always one to PostgreSQL.
+#[tokio::test]
+async fn an_entry_from_before_the_databases_calendar_is_parked_and_stops_nobody() {
+    let world = World::new(1).await;
+    let publisher = Publisher::connect(&world.redis.url(), 1).await.unwrap();
+    let added = |amount| crate::counter::CounterEvent::Added { amount };
+    let early: chrono::DateTime<chrono::Utc> = "-5000-01-01T00:00:00Z".parse().unwrap();
+    for event_type in ["counter.added.v1", "counter.added.v2"] {
+        let event_type = event_type.to_owned();
+        let raw = RawEvent { event_type, data: serde_json::json!({ "amount": "no number" }) };
+        publisher
+            .publish_raw(Service::Post, "counter", id(1), 1, &raw, &Metadata::default(), early)
+            .await
+            .unwrap();
+    }
+    publisher.publish(id(2), 1, &added(5)).await.unwrap();
+    let tally = world.tally().await;
+
+    eventually(LIMIT, || async {
+        ensure!(world.watermark(0).await? == 3, "not read");
+        reasons(&world, &[(1, "undecodable"), (2, "behind")]).await
+    })
+    .await;
+    assert_eq!(world.number("SELECT total FROM engagement.tally").await.unwrap(), 5);
+    let dated = "SELECT count(*) FROM engagement.parked_event WHERE occurred_at IS NOT NULL";
+    assert_eq!(world.number(dated).await.unwrap(), 0);
+    tally.stop().await;
+}
+
 /// F27: the process that redrives is killed in the middle of it.
 #[tokio::test]
 async fn a_redrive_that_is_killed_half_way_is_continued_without_repeats() {
@@ -218,6 +263,65 @@ async fn a_redrive_that_is_killed_half_way_is_continued_without_repeats() {
     let mut worker = Worker::redrive(&world, id(1)).await;
     worker.says("done").await;
     eventually(LIMIT, || world.settled()).await;
+    relay.stop().await;
+    tally.stop().await;
+}
+
+/// The numbers of the new partition say nothing about those of the old one.
+#[tokio::test]
+async fn parked_events_of_a_counter_whose_partition_changed_are_redriven_in_its_order() {
+    let world = World::new(2).await;
+    let (relay, tally) = (world.relay(), world.tally().await);
+    for amount in 1..=10 {
+        world.add(id(2), amount).await;
+    }
+    world.add(id(1), POISON).await;
+    world.add(id(1), 2).await;
+    eventually(LIMIT, || reasons(&world, &[(1, "refused"), (2, "behind")])).await;
+
+    epoch::repartition(&world.post, world.redis.client(), 1).await.unwrap();
+    world.add(id(1), 3).await;
+    world.add(id(1), 4).await;
+    let all = [(1, "refused"), (2, "behind"), (11, "behind"), (12, "behind")];
+    eventually(LIMIT, || reasons(&world, &all)).await;
+    let places = "SELECT count(DISTINCT partition) FROM engagement.parked_event";
+    assert_eq!(world.number(places).await.unwrap(), 2);
+
+    let again = tally.runtime.redrive(GROUP, Some(id(1))).await.unwrap();
+    assert_eq!((again.applied, again.failed_again), (0, true));
+    repair(&world).await;
+    let redriven = tally.runtime.redrive(GROUP, Some(id(1))).await.unwrap();
+    assert_eq!((redriven.applied, redriven.failed_again), (4, false));
+    eventually(LIMIT, || world.applied()).await;
+    relay.stop().await;
+    tally.stop().await;
+}
+
+/// What was parked before its version was kept beside it gets it from its entry.
+#[tokio::test]
+async fn a_migrated_parked_event_has_the_version_that_its_entry_says() {
+    let world = World::new(1).await;
+    let (relay, tally) = (world.relay(), world.tally().await);
+    world.add(id(1), 1).await;
+    world.add(id(1), POISON).await;
+    eventually(LIMIT, || reasons(&world, &[(2, "refused")])).await;
+    let version = "SELECT aggregate_version FROM engagement.parked_event";
+    assert_eq!(world.number(version).await.unwrap(), 2);
+
+    // Entries had a field per part then. Payloads may hold anything, and a version of their own.
+    let older = r#"
+        DROP TABLE skipped_event;
+        ALTER TABLE parked_event DROP COLUMN aggregate_version;
+        UPDATE parked_event SET entry = '{"i":"x","m":"{}","n":"2","p":"{\"n\":\"77\"}\u0000"}';
+        INSERT INTO operator_action (operator, command, arguments, reason) VALUES
+          ('ada', 'parked skip', '{"group": "g", "service": "post", "partition": 3, "sequence": 4}', 'gone'),
+          ('ada', 'parked skip', '{"group": "g", "events": [{"service": "post", "partition": 3, "sequence": 5}]}', 'gone')"#;
+    world.db.execute_unprepared(older).await.unwrap();
+    let [.., (_, migration)] = event_runtime::MIGRATIONS;
+    world.db.execute_unprepared(migration).await.unwrap();
+    assert_eq!(world.number(version).await.unwrap(), 2);
+    let skipped = "SELECT sum(sequence)::bigint FROM engagement.skipped_event WHERE partition = 3";
+    assert_eq!(world.number(skipped).await.unwrap(), 9);
     relay.stop().await;
     tally.stop().await;
 }

@@ -62,10 +62,10 @@ async fn a_deadlock_is_retried_and_parks_nothing() {
     // This transaction has counter 1 and will want the log; the handler has the log, sleeps, and then wants counter 1.
     // PostgreSQL looks for deadlocks on behalf of the one that waited last and long enough: the handler.
     let trigger = "
-        CREATE SEQUENCE attempt;
+        CREATE SEQUENCE tries;
         CREATE FUNCTION pause() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN
-          IF nextval('engagement.attempt') = 1 THEN PERFORM pg_sleep(0.7); END IF;
+          IF nextval('engagement.tries') = 1 THEN PERFORM pg_sleep(0.7); END IF;
           RETURN NEW;
         END $$;
         CREATE TRIGGER pause BEFORE INSERT ON tally_log FOR EACH ROW EXECUTE FUNCTION pause();";
@@ -104,10 +104,10 @@ async fn states_of_the_server_are_waited_for_and_park_nothing() {
     let (relay, tally) = (world.relay(), world.tally().await);
     // A sequence is not rolled back, so the trigger fails the first attempts only.
     let trigger = "
-        CREATE SEQUENCE attempt;
+        CREATE SEQUENCE tries;
         CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$
         DECLARE codes text[] := ARRAY['40001', '40P01', '57P01', '55P03', '53300'];
-                attempt bigint := nextval('engagement.attempt');
+                attempt bigint := nextval('engagement.tries');
         BEGIN
           IF attempt <= 5 THEN RAISE EXCEPTION 'attempt %', attempt USING ERRCODE = codes[attempt]; END IF;
           RETURN NEW;
@@ -117,7 +117,7 @@ async fn states_of_the_server_are_waited_for_and_park_nothing() {
 
     world.add_many(2, 3).await;
     eventually(LIMIT, || world.settled()).await;
-    let attempts = world.number("SELECT last_value FROM engagement.attempt").await.unwrap();
+    let attempts = world.number("SELECT last_value FROM engagement.tries").await.unwrap();
     assert!(attempts > 5, "{attempts} attempts");
     assert_eq!(world.number("SELECT count(*) FROM engagement.parked_event").await.unwrap(), 0);
     relay.stop().await;

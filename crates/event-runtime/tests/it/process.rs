@@ -30,6 +30,23 @@ impl Worker {
         Self::spawn("tally", &world.engagement_url, redis_url, world, &[]).await
     }
 
+    /// The same as `role` of the worker: `tally-lanes`, `tally-shared`, `tally-v2`.
+    pub(crate) async fn variant(world: &World, role: &str, redis_url: &str) -> Self {
+        Self::spawn(role, &world.engagement_url, redis_url, world, &[]).await
+    }
+
+    /// Waits until the process has ended by itself; gives it back if it does not.
+    pub(crate) async fn ends_by_itself(mut self) -> Result<(), Self> {
+        // Longer than it takes to get the lease of another that ended.
+        match tokio::time::timeout(Duration::from_secs(15), self.child.wait()).await {
+            Ok(status) => {
+                assert!(!status.unwrap().success());
+                Ok(())
+            }
+            Err(_) => Err(self),
+        }
+    }
+
     /// Records `events` events of each of `counters` counters, and publishes them.
     pub(crate) async fn append(world: &World, redis_url: &str, counters: u32, events: u32) -> Self {
         let (counters, events) = (counters.to_string(), events.to_string());
@@ -40,6 +57,11 @@ impl Worker {
     pub(crate) async fn redrive(world: &World, counter: uuid::Uuid) -> Self {
         let counter = counter.to_string();
         Self::spawn("redrive", &world.engagement_url, &world.redis.url(), world, &[&counter]).await
+    }
+
+    /// Makes the projection of `engagement` again, and ends.
+    pub(crate) async fn rebuild(world: &World) -> Self {
+        Self::spawn("rebuild", &world.engagement_url, &world.redis.url(), world, &[]).await
     }
 
     async fn spawn(

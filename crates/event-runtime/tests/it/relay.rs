@@ -138,7 +138,7 @@ async fn the_script_refuses_a_cursor_that_is_not_the_end_of_the_stream() {
     relay.stop().await;
     let append = |cursor: &str, sequence: &str| {
         let key = stream_key(Service::Post, 0);
-        let arguments = [cursor, "1", sequence, "i", "x"].map(str::to_owned).to_vec();
+        let arguments = [sequence, "x", cursor].map(str::to_owned).to_vec();
         let client = world.redis.client().clone();
         async move {
             client

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use anyhow::{Context as _, Result, ensure};
 use event_runtime::{
     Clock, EventStore, Expected, MIGRATIONS, Runtime, RuntimeBuilder, Streams, Version,
+    operator::{Order, Site},
 };
 use fred::types::Value;
 use sea_orm::{
@@ -15,10 +16,10 @@ use test_kit::{TestDatabase, TestRedis, stream_key};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
-use crate::counter::{self, Counter, CounterEvent, LOCKED, Tally};
+use crate::counter::{self, Counter, CounterEvent, LOCKED, Tally, Variant};
 
 /// Longer than any recovery that is promised; a test that waits this long has failed.
-pub(crate) const LIMIT: Duration = Duration::from_secs(20);
+pub(crate) const LIMIT: Duration = Duration::from_mins(1);
 
 /// The tables of [`Tally`], and the switch that repairs its handler.
 const TABLES: &str = "
@@ -104,6 +105,40 @@ impl World {
         }
     }
 
+    /// What [`add_many`](Self::add_many) does to new counters, at once and in large numbers.
+    pub(crate) async fn add_at_once(&self, counters: u32, events: u32) {
+        self.add_at_once_after(counters, 0, events).await;
+    }
+
+    /// The same for counters that have `before` events each.
+    pub(crate) async fn add_at_once_after(&self, counters: u32, before: u32, events: u32) {
+        let (first, last) = (before + 1, before + events);
+        let insert = format!(
+            "WITH appended AS (
+               INSERT INTO post.event (id, aggregate_type, aggregate_id, aggregate_version, type, is_public, data, metadata,
+                                       occurred_at)
+                 SELECT gen_random_uuid(), 'counter', lpad(to_hex(counter), 32, '0')::uuid, version, 'counter.added.v1', true,
+                        jsonb_build_object('amount', version), '{{}}', now()
+                   FROM generate_series(1, {counters}) counter, generate_series({first}, {last}) version
+                   ORDER BY version, counter
+                 RETURNING position, aggregate_id
+             ), heads AS (
+               INSERT INTO post.aggregate_head (aggregate_type, aggregate_id, version)
+                 SELECT DISTINCT 'counter', aggregate_id, {last}::bigint FROM appended
+                 ON CONFLICT ON CONSTRAINT aggregate_head_pkey DO UPDATE SET version = EXCLUDED.version
+             )
+             INSERT INTO post.outbox (position, aggregate_hash)
+               SELECT position, ('x' || right(replace(aggregate_id::text, '-', ''), 16))::bit(64)::bigint FROM appended"
+        );
+        self.db.execute_unprepared(&insert).await.unwrap();
+    }
+
+    /// Makes a stream forget everything before a sequence number.
+    pub(crate) async fn trim(&self, partition: u16, before: u64) {
+        let (key, id) = (stream_key(Service::Post, partition), format!("{before}-0"));
+        let () = self.redis.command(&["XTRIM", &key, "MINID", &id]).await.unwrap();
+    }
+
     /// The relay of `post`, in this process.
     pub(crate) fn relay(&self) -> Node {
         self.relay_via(&self.redis.url())
@@ -121,6 +156,13 @@ impl World {
     pub(crate) async fn tally_via(&self, redis_url: &str, database_url: &str) -> Node {
         let store = self.engagement(database_url).await;
         let builder = RuntimeBuilder::new(store, redis_url.to_owned()).projection(Tally);
+        Node::start(builder.build())
+    }
+
+    /// The projection of `engagement`, declared as `variant` says.
+    pub(crate) async fn tally_as(&self, variant: Variant) -> Node {
+        let store = self.engagement(&self.engagement_url).await;
+        let builder = RuntimeBuilder::new(store, self.redis.url()).projection(variant);
         Node::start(builder.build())
     }
 
@@ -148,6 +190,23 @@ impl World {
             .await?;
         ensure!(waits == 1, "{waits} handlers wait");
         Ok(())
+    }
+
+    /// How many connections wait for what others have locked, short of handlers that wait for [`LOCKED`].
+    pub(crate) async fn waiting_for_rows(&self) -> Result<i64> {
+        self.number(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+               AND wait_event_type = 'Lock' AND wait_event <> 'advisory'",
+        )
+        .await
+    }
+
+    /// A service as an operator reaches it, and an order of that operator's.
+    pub(crate) async fn site(&self, service: Service) -> (Site, Order) {
+        let db = self.database.connect(service.as_str()).await.unwrap();
+        let redis = self.redis.client().clone();
+        let (operator, reason) = ("ada".to_owned(), Some("a test".to_owned()));
+        (Site { service, db, redis }, Order { operator, reason, dry_run: false })
     }
 
     /// The one number that a query gives.
@@ -213,7 +272,10 @@ impl World {
             .into_iter()
             .map(|entry| {
                 let (id, fields): (String, BTreeMap<String, String>) = entry.convert()?;
-                Ok((id, fields.get("i").context("no event id")?.clone()))
+                // The first line, or all of an entry that a test wrote.
+                let event = fields.get("e").and_then(|event| event.lines().next());
+                let id_alone = fields.get("i").map(String::as_str);
+                Ok((id, event.or(id_alone).context("no event id")?.to_owned()))
             })
             .collect()
     }

@@ -1,12 +1,19 @@
 //! Taking parts of a running stack down, and bringing them back.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 
 use super::{STOP_LIMIT, Stack};
-use crate::process::Signal;
+use crate::process::{ProcessId, Signal};
 use crate::state;
 
 impl Stack {
+    /// Every process of the stack by name, as it was started last; one that was killed may be among them.
+    pub async fn processes(&self) -> BTreeMap<String, ProcessId> {
+        self.state.lock().await.processes.clone()
+    }
+
     /// Kills a service as a crash would (SIGKILL).
     ///
     /// # Errors

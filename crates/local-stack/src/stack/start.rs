@@ -76,6 +76,7 @@ pub(super) async fn redis(
             acl: acl::render(secrets)?,
             admin_password: secrets.redis_password(ADMIN)?.to_owned(),
         },
+        more: Vec::new(),
     })
     .await?;
     (options.progress)(Progress::Ready("Redis".to_owned()));

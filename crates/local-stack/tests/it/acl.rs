@@ -29,6 +29,7 @@ impl Fixture {
                 acl: render(&secrets).unwrap(),
                 admin_password: secrets.redis_password(ADMIN).unwrap().to_owned(),
             },
+            more: Vec::new(),
         });
         Self { redis: redis.await.unwrap(), _dir: dir, secrets }
     }

@@ -62,7 +62,7 @@ impl Fixture {
 }
 
 #[tokio::test]
-async fn a_role_sees_its_own_schema_and_no_other() {
+async fn a_role_sees_its_own_schemas_and_no_others() {
     let fixture = Fixture::start().await;
     fixture.provision().await;
 
@@ -70,8 +70,10 @@ async fn a_role_sees_its_own_schema_and_no_other() {
 
     assert_eq!(fixture.answer("auth", "SELECT password FROM secret"), "hash");
     assert_eq!(fixture.answer("auth", "SHOW search_path"), "auth");
+    fixture.answer("auth", "CREATE TABLE auth_shadow.secret AS SELECT 'hash' AS password");
     for sql in [
         "SELECT * FROM auth.secret",
+        "SELECT * FROM auth_shadow.secret",
         "CREATE TABLE auth.forged ()",
         "CREATE TABLE public.shared ()",
         "CREATE SCHEMA another",

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod events;
+mod lag;
 mod limits;
 mod start;
 mod sweep;

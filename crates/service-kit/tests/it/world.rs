@@ -81,7 +81,8 @@ impl World {
         let publisher = Publisher::connect(&redis.url(), 2).await.unwrap();
         let world = Self { running, publisher, issuer, redis, database };
         eventually(SOON, || async {
-            reqwest::get(world.url("/readyz")).await.unwrap().status().is_success()
+            let answer = reqwest::get(world.url("/readyz")).await.unwrap();
+            if answer.status().is_success() { Ok(()) } else { Err(answer.text().await.unwrap()) }
         })
         .await;
         world

@@ -43,9 +43,14 @@ async fn the_front_door_documents_every_operation_of_every_service_and_routes_it
     for service in ["auth", "post", "interaction", "moderation", "engagement", "minting"] {
         let own = document(&world, service).await;
         for (path, operations) in own["paths"].as_object().unwrap() {
+            // Each service has its own; at the gateway they stand side by side.
+            let path = match path.as_str() {
+                "/events" => format!("/events/{service}"),
+                other => other.to_owned(),
+            };
             for method in operations.as_object().unwrap().keys() {
                 assert!(
-                    merged["paths"][path][method].is_object(),
+                    merged["paths"][&path][method].is_object(),
                     "{method} {path} of {service} is not at the gateway"
                 );
             }
@@ -76,7 +81,12 @@ async fn everything_that_is_sent_or_answered_has_an_example() {
             let sent = operation["requestBody"]["content"].as_object();
             let answered =
                 responses.values().filter_map(|response| response["content"].as_object());
-            for (kind, body) in sent.into_iter().chain(answered).flatten() {
+            // A stream has no end, and its lines are those of the page of the same operation.
+            let bodies_of_known_end =
+                sent.into_iter().chain(answered).flatten().filter(|(kind, _)| {
+                    !["application/x-ndjson", "text/event-stream"].contains(&kind.as_str())
+                });
+            for (kind, body) in bodies_of_known_end {
                 assert!(shows_example(&merged, &body["schema"]), "{method} {path}: {kind}");
                 bodies += 1;
             }

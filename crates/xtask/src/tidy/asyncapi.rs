@@ -188,7 +188,7 @@ fn channel(service: Service) -> Value {
     })
 }
 
-/// The entry's fields but the payload are the message's headers.
+/// The lines of an entry before the payload are the message's headers.
 fn message<E: Event>(name: &str, variant: &Value, example: &RawEvent) -> Value {
     let description = variant.get("description").and_then(Value::as_str).unwrap_or_default();
     let payload = variant.pointer("/properties/data").cloned();
@@ -233,7 +233,8 @@ fn prose(text: &str) -> String {
 fn entry_fields() -> Value {
     json!({
         "type": "object",
-        "description": "The fields of a stream entry beside the payload, which is field `p`.",
+        "description": "The lines of field `e`, the only one of a stream entry, in this order; the seventh is the payload, a JSON text. Entries of \
+                        earlier builds have a field per line: `i`, `t`, `a`, `n`, `o`, `m` and `p`.",
         "required": ["i", "t", "a", "n", "o", "m"],
         "properties": {
             "i": { "type": "string", "format": "uuid", "description": "The event's id, unique for ever." },

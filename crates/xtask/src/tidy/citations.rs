@@ -9,6 +9,12 @@ use super::tree::{File, Tree};
 /// The page that people open when something is wrong.
 const OPERATIONS: &str = "docs/operations.md";
 
+/// Where the figures of the event runtime are written.
+const RUNTIME: &str = "crates/event-runtime/src/";
+
+/// What a figure can be.
+const KINDS: [&str; 3] = ["counter", "gauge", "histogram"];
+
 /// Endings of files that a document can cite by their path.
 const ENDINGS: [&str; 9] = [".rs", ".md", ".toml", ".sql", ".json", ".yaml", ".lua", ".txt", "/"];
 
@@ -119,8 +125,74 @@ pub(super) fn operators_find_every_figure_and_every_variable(tree: &Tree) -> Vec
     violations
 }
 
+/// The table of figures says what the code writes, and the code describes it to whoever collects it.
+pub(super) fn the_table_of_figures_and_the_code_agree(tree: &Tree) -> Vec<Violation> {
+    let operations = tree.file(OPERATIONS).map_or("", |file| &*file.text);
+    let rows = operations.lines().enumerate().filter(|(_, line)| is_row_of_figures(line));
+    let explained: Vec<(usize, &str)> = rows
+        .flat_map(|(at, line)| {
+            let names = line.trim_start_matches('|').split('|').next().unwrap_or_default();
+            spans(names).map(move |name| (at + 1, name))
+        })
+        .collect();
+    let (mut written, mut described) = (Vec::new(), Vec::new());
+    for (file, source) in tree.rust().filter(|(file, _)| !file.is_test()) {
+        for literal in source.literals() {
+            if is_description(&literal.before) {
+                described.push(&literal.text);
+            } else if is_figure(&literal.before) || is_name_of_runtime(&literal.text) {
+                written.push((file, literal.line, &literal.text));
+            }
+        }
+    }
+    let mut violations = Vec::new();
+    let mut blame = |path: &str, line: usize, what: String| {
+        violations.push(Violation::new(path, line, "figures", what));
+    };
+    for (at, name) in &explained {
+        if !tree.rust().any(|(file, source)| {
+            !file.is_test()
+                && source.literals().any(|one| one.text == *name && !is_description(&one.before))
+        }) {
+            blame(OPERATIONS, *at, format!("nobody writes `{name}`"));
+        }
+    }
+    for (file, line, name) in written {
+        if !explained.iter().any(|(_, explained)| explained == name) {
+            blame(&file.path, line, format!("`{name}` has no row in {OPERATIONS}"));
+        }
+        if is_name_of_runtime(name) && file.path.starts_with(RUNTIME) && !described.contains(&name)
+        {
+            blame(&file.path, line, format!("`{name}` is not described in metrics.rs"));
+        }
+    }
+    violations.dedup_by(|a, b| a.what == b.what);
+    violations
+}
+
+/// Whether a line of the operations page is about figures: its second column is their kind.
+fn is_row_of_figures(line: &str) -> bool {
+    let kind = line.split('|').nth(2).map(str::trim);
+    line.starts_with("| `") && kind.is_some_and(|kind| KINDS.contains(&kind))
+}
+
+/// Whether a string can only be a figure of the runtime, wherever it stands.
+fn is_name_of_runtime(text: &str) -> bool {
+    let is_word = text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    is_word
+        && !text.ends_with('_')
+        && ["events_", "jobs_"].iter().any(|prefix| text.starts_with(prefix))
+}
+
 fn is_figure(before: &str) -> bool {
-    ["counter!(", "gauge!(", "histogram!("].iter().any(|call| before.ends_with(call))
+    KINDS.iter().any(|kind| {
+        before.strip_suffix("!(").is_some_and(|call| call.ends_with(kind))
+            && !is_description(before)
+    })
+}
+
+fn is_description(before: &str) -> bool {
+    KINDS.iter().any(|kind| before.trim_end().ends_with(&format!("describe_{kind}!(")))
 }
 
 /// Whether a string is the name of a variable in a call such as `env.required("NAME")`.
@@ -187,5 +259,25 @@ mod tests {
         assert_eq!(found("", ""), 3);
         assert_eq!(found("a_total A_PORT B", "A_PORT=1\n"), 1);
         assert_eq!(found("a_total A_PORT B", "A_PORT=1\nB=\n"), 0);
+    }
+
+    #[test]
+    fn figures_without_a_row_rows_without_a_figure_and_figures_without_a_description_are_found() {
+        let found = |code: &str, rows: &str| {
+            let tree = Tree::of(&[("crates/event-runtime/src/lag.rs", code), (OPERATIONS, rows)]);
+            let found = the_table_of_figures_and_the_code_agree(&tree);
+            found.into_iter().map(|found| found.what).collect::<Vec<_>>().join("; ")
+        };
+        let row = "| `events_lag` | gauge | | how far | it grows |\n";
+        let code = "fn f() { describe_gauge!(\n \"events_lag\", \"how far\"); gauge!(\"events_lag\").set(1.0); }";
+
+        assert_eq!(found(code, row), "");
+        assert!(found(code, "").contains("has no row"));
+        assert!(found("", row).contains("nobody writes"));
+        // Described and never written; written and never described, though its name stands apart from the call.
+        let unwritten = "fn f() { describe_gauge!(\"events_lag\", \"how far\"); }";
+        assert!(found(unwritten, row).contains("nobody writes"));
+        let apart = "fn f() { for name in [\"events_lag\"] { gauge!(name).set(1.0); } }";
+        assert!(found(apart, row).contains("is not described"));
     }
 }

@@ -8,6 +8,7 @@ mod citations;
 mod contract;
 mod dependencies;
 mod lexer;
+mod reference;
 mod shape;
 mod sql;
 mod tree;
@@ -59,8 +60,10 @@ const RULES: &[fn(&Tree) -> Vec<Violation>] = &[
     shape::nothing_names_the_machine_it_was_written_on,
     citations::what_a_document_cites_exists,
     citations::operators_find_every_figure_and_every_variable,
+    citations::the_table_of_figures_and_the_code_agree,
     catalogue::is_current,
     asyncapi::is_current,
+    reference::is_current,
 ];
 
 /// Everything that is wrong with a tree.
@@ -82,6 +85,7 @@ impl Tidy {
             for (path, text) in [
                 (catalogue::PATH, catalogue::render(&tree)),
                 (asyncapi::PATH, asyncapi::render(&tree)),
+                (reference::PATH, reference::render()),
             ] {
                 std::fs::write(repository().join(path), text)
                     .with_context(|| format!("cannot write {path}"))?;

@@ -99,7 +99,7 @@ impl File {
     pub(super) fn is_test(&self) -> bool {
         self.path.contains("/tests/")
             || self.path.ends_with("/tests.rs")
-            || ["crates/test-kit/", "crates/system-tests/"]
+            || ["crates/test-kit/", "crates/system-tests/", "crates/event-bench/", "bench/"]
                 .iter()
                 .any(|crate_| self.path.starts_with(crate_))
     }

@@ -1,0 +1,5 @@
+//! `plctl`: the operator's tool.
+
+fn main() -> std::process::ExitCode {
+    plctl::main()
+}
