@@ -33,9 +33,23 @@ pub(crate) enum Class {
     Not,
     /// An offer, a prize, a call to click, subscribe or buy.
     Offer,
+    /// What people are called who are denied to be people.
+    Vermin,
+    /// Hating, as a verb.
+    Hating,
+    /// Liking, respecting, defending.
+    Liking,
+    /// Saying, and judging what was said.
+    Saying,
+    /// What ought to be.
+    Ought,
+    /// All, every, these.
+    All,
+    /// Leaving, and being sent away.
+    Away,
 }
 
-const OWN: [(Class, &str); 9] = [
+const OWN: [(Class, &str); 16] = [
     (
         Class::Group,
         "woman women girl girls female females feminist feminists lady ladies wife wives trans transgender transsexual gay gays \
@@ -79,6 +93,35 @@ const OWN: [(Class, &str); 9] = [
          order shop shipping viagra pills weightloss casino betting jackpot dating singles hookup webcam download install visit \
          website link site check",
     ),
+    (
+        Class::Vermin,
+        "animal animals vermin rat rats cockroach cockroaches parasite parasites disease diseases scum filth filthy trash garbage subhuman \
+         subhumans inferior plague pest pests ape apes monkey monkeys pig pigs dog dogs savage savages barbarian barbarians criminal \
+         criminals terrorist terrorists rapist rapists invader invaders invasion swine cancer dirt dirty burden degenerate degenerates \
+         disgusting worthless primitive uncivilized leech leeches snake snakes insects lice maggots demons evil thieves",
+    ),
+    (
+        Class::Hating,
+        "hate hates hated hating despise despises detest detests loathe loathes disgust disgusts sickens",
+    ),
+    (
+        Class::Liking,
+        "love loves loved like likes respect respects support supports admire appreciate proud equal equality rights welcome beautiful \
+         great wonderful amazing nice kind happy thank thanks friend friends deserve good best defend protect hugs congrats",
+    ),
+    (
+        Class::Saying,
+        "said says say saying called calling calls call quote wrong unacceptable offensive racist racism sexist sexism homophobic \
+         homophobia transphobic slur slurs bigot bigots bigotry prejudice discrimination hateful stereotypes stereotype ignorant \
+         reported wrote writes told tells joke joking",
+    ),
+    (Class::Ought, "should must need needs ought gotta supposed shall"),
+    (Class::All, "all every each most these those any many typical bunch"),
+    (
+        Class::Away,
+        "deport deported deportation remove removed banned ban banish expel kick leave back country border borders wall home out away \
+         sterilized segregate segregated jail jailed lock locked",
+    ),
 ];
 
 /// The classes of single words.
@@ -99,6 +142,11 @@ impl Classes {
         self.0.entry(word.into()).or_insert(class);
     }
 
+    /// The words that people hide.
+    pub(crate) fn harsh(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(|(_, class)| class.is_harsh()).map(|(word, _)| &**word)
+    }
+
     /// The class of a word.
     pub(crate) fn of(&self, word: &str) -> Option<Class> {
         self.0.get(word).copied()
@@ -106,9 +154,14 @@ impl Classes {
 }
 
 impl Class {
+    /// Whether a word of this class is one that people hide from filters.
+    pub(crate) const fn is_harsh(self) -> bool {
+        matches!(self, Self::Slur | Self::Insult | Self::Swear | Self::Sexual)
+    }
+
     /// The class with this number.
     pub(crate) fn from_number(number: u8) -> Option<Self> {
-        const ALL: [Class; 13] = [
+        const ALL: [Class; 20] = [
             Class::Group,
             Class::Majority,
             Class::Slur,
@@ -122,6 +175,13 @@ impl Class {
             Class::Death,
             Class::Not,
             Class::Offer,
+            Class::Vermin,
+            Class::Hating,
+            Class::Liking,
+            Class::Saying,
+            Class::Ought,
+            Class::All,
+            Class::Away,
         ];
         ALL.into_iter().find(|class| *class as u8 == number)
     }

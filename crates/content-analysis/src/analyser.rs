@@ -90,8 +90,15 @@ impl Analyser {
     /// The logit of each category, before calibration.
     pub(crate) fn logits(&self, prepared: &Prepared) -> [f32; Category::COUNT] {
         let mut rows = Rows::default();
-        rows.read(&prepared.normalised, &prepared.tokens, prepared.corrected);
+        rows.read(&prepared.normalised, &prepared.tokens);
         let mut logits = self.model.bias;
+        for (addends, is_there) in self.model.acts.iter().zip(rows.acts) {
+            if is_there {
+                for (logit, addend) in logits.iter_mut().zip(addends) {
+                    *logit += addend;
+                }
+            }
+        }
         for (block, rows) in self.model.blocks.iter().zip(&rows.blocks) {
             let mut sums = [0_i32; 8];
             for row in rows {

@@ -46,7 +46,8 @@ impl Category {
     }
 }
 
-/// A probability for each category, 0 to 1.
+/// A probability for each category, 0 to 1. Of spam and toxicity among texts as they come; of the rarer harms as if harmful
+/// and harmless texts were equally many.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Scores {
     /// See [`Category::Spam`].

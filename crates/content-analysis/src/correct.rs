@@ -1,14 +1,29 @@
 //! A noisy channel (Shannon 1948; Kernighan, Church and Gale 1990): the word that somebody most likely meant to be read.
 
-use std::collections::HashMap;
+use std::{
+    cmp::Reverse,
+    collections::{HashMap, HashSet},
+};
 
-use crate::normalise::{Kind, Word};
+use crate::{
+    abstraction::Classes,
+    normalise::{Kind, Word},
+};
 
 /// Words of fewer letters are not corrected: too many words are one letter apart.
 const SHORTEST: usize = 4;
 
 /// Longer ones are not words.
 const LONGEST: usize = 20;
+
+/// Longer ones are not words that somebody wrote without spaces, but noise.
+const LONGEST_GLUED: usize = 40;
+
+/// Words seen fewer than some hundred times (16 × ln 100) may be another in disguise.
+const RARE: u8 = 74;
+
+/// Words of two letters must be as common as `is` and `to` to be taken for words.
+const VERY_COMMON: u8 = 140;
 
 /// Words of English with how common they are, as the logarithm of their count, and an index of their deletions.
 #[derive(Clone, Debug, Default)]
@@ -21,12 +36,26 @@ pub(crate) struct Vocabulary {
     shortened: HashMap<u64, Vec<u32>>,
     /// Words by length, first and last letter: candidates for wildcards.
     shaped: HashMap<(u8, u8, u8), Vec<u32>>,
+    /// The harsh words by what is left of them without vowels.
+    bare: HashMap<Vec<u8>, Vec<Box<str>>>,
+    /// The harsh words.
+    harsh: HashSet<Box<str>>,
 }
 
 impl Vocabulary {
-    /// A vocabulary of words and their weights.
-    pub(crate) fn new(entries: Vec<(Box<str>, u8)>) -> Self {
+    /// A vocabulary of words and their weights; `classes` say which words people hide.
+    pub(crate) fn new(entries: Vec<(Box<str>, u8)>, classes: &Classes) -> Self {
         let mut vocabulary = Self::default();
+        for word in classes.harsh().filter(|word| word.len() >= 3 && word.is_ascii()) {
+            let bare = skeleton(word);
+            if bare.len() >= 2 {
+                vocabulary.bare.entry(bare).or_default().push(word.into());
+            }
+            vocabulary.harsh.insert(word.into());
+        }
+        for words in vocabulary.bare.values_mut() {
+            words.sort();
+        }
         for (word, weight) in entries {
             let at = u32::try_from(vocabulary.words.len()).unwrap_or(u32::MAX);
             if word.len() >= SHORTEST && word.is_ascii() {
@@ -86,7 +115,7 @@ impl Vocabulary {
         let best = candidates
             .iter()
             .filter(fits)
-            .max_by_key(|at| (self.weight_of(**at), std::cmp::Reverse(**at)))?;
+            .max_by_key(|at| (self.weight_of(**at), Reverse(**at)))?;
         Some(self.word(*best))
     }
 
@@ -131,29 +160,93 @@ impl Vocabulary {
         best.map(|(_, at)| self.word(at))
     }
 
-    /// Two known words that were written as one, if both are common; the byte where the second begins.
-    pub(crate) fn break_at(&self, word: &Word) -> Option<usize> {
+    /// What a word reads as with letters for digits and signs, or with a stretched letter as two: a harsh word if there is
+    /// one, else the most common of the word and its readings.
+    pub(crate) fn decode<'a>(&self, word: &'a Word) -> Option<&'a str> {
+        if word.kind != Kind::Plain || word.readings.is_empty() {
+            return None;
+        }
+        let readings = || word.readings.iter().map(|reading| &**reading);
+        if let Some(harsh) = readings().find(|reading| self.harsh.contains(*reading)) {
+            return Some(harsh);
+        }
+        let weight = |text: &str| self.known.get(text).map_or(0, |at| self.weight_of(*at));
+        let own = weight(&word.text);
+        let best = readings().filter(|reading| reading.len() >= 3).max_by_key(|one| weight(one))?;
+        (weight(best) > own.max(COMMON)).then_some(best)
+    }
+
+    /// The harsh word of which an unknown or rare word has all consonants in order, and at most one letter more or less.
+    pub(crate) fn veiled(&self, word: &Word) -> Option<&str> {
+        let text = &*word.text;
+        let weight = self.known.get(text).map_or(0, |at| self.weight_of(*at));
+        if word.kind != Kind::Plain
+            || !(3..=LONGEST).contains(&text.len())
+            || weight >= RARE
+            || weight > 0 && !self.harsh.contains(text)
+            || !text.bytes().all(|letter| letter.is_ascii_lowercase())
+        {
+            return None;
+        }
+        let commonness = |harsh: &str| self.known.get(harsh).map_or(0, |at| self.weight_of(*at));
+        let near = |harsh: &&str| is_near(text.as_bytes(), harsh.as_bytes());
+        let alike = self.bare.get(&skeleton(text))?.iter().map(|harsh| &**harsh);
+        let best = alike.filter(near).max_by_key(|harsh| (commonness(harsh), Reverse(*harsh)))?;
+        (commonness(best) > weight).then_some(best)
+    }
+
+    /// The known and common words that were written as one; `None` if it is a word, or does not come apart so. The most
+    /// probable way (Viterbi 1967), where every word costs something so that few long words go before many short ones.
+    pub(crate) fn parts<'a>(&self, word: &'a Word) -> Option<Vec<&'a str>> {
         let text = &*word.text;
         if word.kind != Kind::Plain
-            || !text.is_ascii()
-            || !(7..=LONGEST).contains(&text.len())
+            || !(6..=LONGEST_GLUED).contains(&text.len())
+            || !text.bytes().all(|letter| letter.is_ascii_lowercase())
             || self.knows(text)
         {
             return None;
         }
-        let common = |part: &str| {
-            part.len() >= 3 && self.known.get(part).is_some_and(|at| self.weight_of(*at) >= COMMON)
+        let mut best: [Option<(u32, usize)>; LONGEST_GLUED + 1] = [None; LONGEST_GLUED + 1];
+        if let Some(first) = best.first_mut() {
+            *first = Some((0, 0));
+        }
+        for end in 1..=text.len() {
+            for start in end.saturating_sub(14)..end {
+                let Some((before, _)) = best.get(start).copied().flatten() else { continue };
+                let Some(cost) = text.get(start..end).and_then(|part| self.cost(part)) else {
+                    continue;
+                };
+                let cost = before + cost;
+                if let Some(place) = best.get_mut(end)
+                    && place.is_none_or(|(other, _)| cost < other)
+                {
+                    *place = Some((cost, start));
+                }
+            }
+        }
+        let (cost, _) = best.get(text.len()).copied().flatten()?;
+        let mut parts = Vec::new();
+        let mut end = text.len();
+        while end > 0 {
+            let (_, start) = best.get(end).copied().flatten()?;
+            parts.push(text.get(start..end)?);
+            end = start;
+        }
+        parts.reverse();
+        // Many short words are found in anything.
+        let letters = u32::try_from(text.len()).ok()?;
+        (parts.len() >= 2 && cost <= letters * 48).then_some(parts)
+    }
+
+    fn cost(&self, part: &str) -> Option<u32> {
+        let weight = self.weight_of(*self.known.get(part)?);
+        let least = match part.len() {
+            0 | 1 => return None,
+            2 => VERY_COMMON,
+            3 => COMMON + 32,
+            _ => COMMON,
         };
-        let breaks = (3..text.len().saturating_sub(2)).filter(|at| {
-            let (one, two) = text.split_at(*at);
-            common(one) && common(two)
-        });
-        breaks.max_by_key(|at| {
-            let (one, two) = text.split_at(*at);
-            let weight =
-                |part: &str| self.known.get(part).map_or(0, |at| u32::from(self.weight_of(*at)));
-            (weight(one) + weight(two), std::cmp::Reverse(*at))
-        })
+        (weight >= least).then(|| 40 + u32::from(u8::MAX - weight))
     }
 
     fn word(&self, at: u32) -> &str {
@@ -183,9 +276,41 @@ fn deletions(word: &[u8]) -> Vec<u64> {
     all
 }
 
+/// A word without its vowels and doubled letters, `c` and `q` written as `k` and `z` as `s`: what is left when vowels are
+/// changed or left out, or letters doubled.
+pub(crate) fn skeleton(word: &str) -> Vec<u8> {
+    let mut bare: Vec<u8> = word
+        .bytes()
+        .enumerate()
+        .filter(|(at, letter)| {
+            *at == 0 || !matches!(letter, b'a' | b'e' | b'i' | b'o' | b'u' | b'y' | b'*' | b'#')
+        })
+        .map(|(_, letter)| match letter {
+            b'c' | b'q' => b'k',
+            b'z' => b's',
+            other => other,
+        })
+        .collect();
+    bare.dedup();
+    bare
+}
+
 fn shape(word: &[u8]) -> Option<(u8, u8, u8)> {
     let (first, last) = (*word.first()?, *word.last()?);
     Some((u8::try_from(word.len()).ok()?, first, last))
+}
+
+/// Whether one edit makes one word of the other.
+fn is_near(one: &[u8], two: &[u8]) -> bool {
+    let (short, long) = if one.len() < two.len() { (one, two) } else { (two, one) };
+    match long.len() - short.len() {
+        0 => is_one_edit(one, two),
+        1 => {
+            let same = short.iter().zip(long).take_while(|(a, b)| a == b).count();
+            short.get(same..) == long.get(same + 1..)
+        }
+        _ => false,
+    }
 }
 
 /// Whether two words of the same length differ in one letter or in the order of two neighbours.
@@ -215,7 +340,8 @@ mod tests {
 
     fn corrected(text: &str) -> Option<String> {
         let words = ["garden", "window", "winter", "friend", "paper"];
-        let vocabulary = Vocabulary::new(words.map(|word| (word.into(), 80)).to_vec());
+        let vocabulary =
+            Vocabulary::new(words.map(|word| (word.into(), 80)).to_vec(), &Classes::default());
         let normalised = normalise(text);
         vocabulary.correct(normalised.words.first()?).map(str::to_owned)
     }
@@ -239,6 +365,9 @@ mod tests {
         let words = ["garden", "window"].map(|word| (word.into(), 80)).to_vec();
         let normalised = normalise("gardenwindow");
 
-        assert_eq!(Vocabulary::new(words).break_at(&normalised.words[0]), Some(6));
+        assert_eq!(
+            Vocabulary::new(words, &Classes::default()).parts(&normalised.words[0]),
+            Some(vec!["garden", "window"])
+        );
     }
 }

@@ -7,6 +7,7 @@ use crate::{
     Analyser, Category,
     analyser::{as_f32, share},
     features::{self, BLOCKS},
+    phrases::{self, Act},
 };
 
 /// What one part of a text contributed to a logit.
@@ -38,7 +39,7 @@ impl Analyser {
     pub fn explain(&self, text: &str, category: Category) -> Explanation {
         let prepared = self.prepare(text);
         let mut first: [HashMap<u32, Range<usize>>; BLOCKS] = Default::default();
-        features::visit(&prepared.normalised, &prepared.tokens, prepared.corrected, |feature| {
+        features::visit(&prepared.normalised, &prepared.tokens, |feature| {
             if let Some(block) = first.get_mut(feature.block) {
                 block.entry(feature.index).or_insert(feature.tokens);
             }
@@ -61,6 +62,19 @@ impl Analyser {
                 }
                 let each = weight * share(tokens.len()) * share(tokens.len());
                 for token in weights.get_mut(tokens.clone()).unwrap_or_default() {
+                    *token += each;
+                }
+            }
+        }
+        let mut is_counted = [false; Act::COUNT];
+        for (act, tokens) in phrases::find(&prepared.tokens) {
+            let addends = self.model().acts.get(act as usize);
+            let addend =
+                addends.and_then(|addends| addends.get(category.index())).copied().unwrap_or(0.0);
+            // A kind of phrase counts once; its first place is shown.
+            if is_counted.get_mut(act as usize).is_some_and(|is| !std::mem::replace(is, true)) {
+                let each = addend * share(tokens.len()) * share(tokens.len());
+                for token in weights.get_mut(tokens).unwrap_or_default() {
                     *token += each;
                 }
             }

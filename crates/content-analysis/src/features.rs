@@ -5,8 +5,9 @@ use std::ops::Range;
 
 use crate::{
     abstraction::{Class, Classes},
-    correct::Vocabulary,
+    correct::{Vocabulary, skeleton},
     normalise::{Kind, Normalised},
+    phrases::{self, Act},
 };
 
 /// The version of normalisation, classes and features together.
@@ -43,15 +44,18 @@ pub(crate) fn tokens(
             class: classes.of(text.trim_start_matches('#')),
         };
         let known = classes.of(&word.text).is_some();
+        let decoded = vocabulary
+            .and_then(|vocabulary| vocabulary.decode(word).or_else(|| vocabulary.veiled(word)));
         let vocabulary = vocabulary.filter(|_| !known);
-        if let Some(meant) = vocabulary.and_then(|vocabulary| vocabulary.correct(word)) {
+        if let Some(meant) = decoded {
             corrected += 1;
             tokens.push(token(meant));
-        } else if let Some(at) = vocabulary.and_then(|vocabulary| vocabulary.break_at(word)) {
+        } else if let Some(meant) = vocabulary.and_then(|vocabulary| vocabulary.correct(word)) {
             corrected += 1;
-            let (one, two) = word.text.split_at(at);
-            tokens.push(token(one));
-            tokens.push(token(two));
+            tokens.push(token(meant));
+        } else if let Some(parts) = vocabulary.and_then(|vocabulary| vocabulary.parts(word)) {
+            corrected += 1;
+            tokens.extend(parts.into_iter().map(token));
         } else {
             tokens.push(token(&word.text));
         }
@@ -67,16 +71,11 @@ pub(crate) struct Feature {
 }
 
 /// Calls `visit` with every feature of a text, some of them more than once.
-pub(crate) fn visit(
-    normalised: &Normalised,
-    tokens: &[Token],
-    corrected: u32,
-    mut visit: impl FnMut(Feature),
-) {
+pub(crate) fn visit(normalised: &Normalised, tokens: &[Token], mut visit: impl FnMut(Feature)) {
     let mut bytes = Vec::with_capacity(32);
     for (at, token) in tokens.iter().enumerate() {
         characters(token, &mut bytes, |index| {
-            visit(Feature { block: 0, index, tokens: at..at + 1 })
+            visit(Feature { block: 0, index, tokens: at..at + 1 });
         });
     }
     let mut give = |index, tokens| visit(Feature { block: 1, index, tokens });
@@ -94,7 +93,7 @@ pub(crate) fn visit(
         }
     }
     abstractions(tokens, &hashes, &mut give);
-    figures(normalised, tokens, corrected, |name, value| {
+    figures(normalised, tokens, |name, value| {
         give(row(pair(hash(b'f', name.as_bytes()), u64::from(value), 1)), 0..0);
     });
 }
@@ -106,6 +105,8 @@ fn characters(token: &Token, bytes: &mut Vec<u8>, mut give: impl FnMut(u32)) {
     bytes.push(b'^');
     bytes.extend_from_slice(token.as_bytes());
     bytes.push(b'$');
+    // Where one character is as good as a word.
+    let has_single = bytes.len() > 3 && !token.is_ascii();
     let starts = |at: usize| bytes.get(at).is_some_and(|byte| byte & 0xc0 != 0x80);
     for start in (0..bytes.len()).filter(|at| starts(*at)) {
         let mut state = SEED ^ u64::from(b'c');
@@ -114,7 +115,7 @@ fn characters(token: &Token, bytes: &mut Vec<u8>, mut give: impl FnMut(u32)) {
             state = (state ^ u64::from(bytes.get(at).copied().unwrap_or(0))).wrapping_mul(PRIME);
             if at + 1 == bytes.len() || starts(at + 1) {
                 length += 1;
-                if length >= 2 || bytes.len() > 3 && !token.is_ascii() {
+                if length >= 2 || has_single {
                     give(row(state));
                 }
                 if length == 5 {
@@ -167,12 +168,7 @@ fn class_hash(class: Class) -> u64 {
 }
 
 /// A few figures about the whole text, each as one of a few ranges.
-fn figures(
-    normalised: &Normalised,
-    tokens: &[Token],
-    corrected: u32,
-    mut give: impl FnMut(&str, u32),
-) {
+fn figures(normalised: &Normalised, tokens: &[Token], mut give: impl FnMut(&str, u32)) {
     let of = |kind: Kind| tokens.iter().filter(|token| token.kind == kind).count();
     let range = |count: usize| u32::try_from(count.min(4)).unwrap_or(4);
     let logarithm = |count: usize| usize::BITS - count.leading_zeros();
@@ -186,7 +182,6 @@ fn figures(
     give("pictures", range(of(Kind::Picture)));
     give("marks", logarithm(normalised.marks as usize).min(4));
     give("hidden", logarithm(normalised.hidden as usize).min(4));
-    give("corrected", range(corrected as usize));
     let digits =
         tokens.iter().filter(|token| token.text.bytes().all(|byte| byte.is_ascii_digit())).count();
     give("numbers", range(digits));
@@ -224,21 +219,14 @@ const fn class_name(class: Class) -> &'static str {
         Class::Death => "death",
         Class::Not => "not",
         Class::Offer => "offer",
+        Class::Vermin => "vermin",
+        Class::Hating => "hating",
+        Class::Liking => "liking",
+        Class::Saying => "saying",
+        Class::Ought => "ought",
+        Class::All => "all",
+        Class::Away => "away",
     }
-}
-
-/// A word without its vowels and without doubled letters: what is left when vowels are changed or left out.
-fn skeleton(word: &str) -> Vec<u8> {
-    let mut bare: Vec<u8> = word
-        .bytes()
-        .enumerate()
-        .filter(|(at, letter)| {
-            *at == 0 || !matches!(letter, b'a' | b'e' | b'i' | b'o' | b'u' | b'y' | b'*' | b'#')
-        })
-        .map(|(_, letter)| letter)
-        .collect();
-    bare.dedup();
-    bare
 }
 
 const SEED: u64 = 0xcbf2_9ce4_8422_2325;
@@ -270,23 +258,31 @@ fn row(mut hash: u64) -> u32 {
 #[derive(Default)]
 pub(crate) struct Rows {
     pub(crate) blocks: [Vec<u32>; BLOCKS],
+    /// Which kinds of phrases the text has.
+    pub(crate) acts: [bool; Act::COUNT],
     seen: Vec<u32>,
 }
 
 impl Rows {
     /// Reads the features of a text.
-    pub(crate) fn read(&mut self, normalised: &Normalised, tokens: &[Token], corrected: u32) {
+    pub(crate) fn read(&mut self, normalised: &Normalised, tokens: &[Token]) {
         for block in &mut self.blocks {
             block.clear();
         }
         let blocks = &mut self.blocks;
-        visit(normalised, tokens, corrected, |feature| {
+        visit(normalised, tokens, |feature| {
             if let Some(block) = blocks.get_mut(feature.block) {
                 block.push(feature.index);
             }
         });
         for block in &mut self.blocks {
             distinct(block, &mut self.seen);
+        }
+        self.acts = [false; Act::COUNT];
+        for (act, _) in phrases::find(tokens) {
+            if let Some(is_there) = self.acts.get_mut(act as usize) {
+                *is_there = true;
+            }
         }
     }
 }

@@ -15,6 +15,7 @@ mod language;
 pub mod model;
 pub mod near_copy;
 pub mod normalise;
+mod phrases;
 #[cfg(feature = "train")]
 pub mod train;
 

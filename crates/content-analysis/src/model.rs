@@ -9,10 +9,11 @@ use crate::{
     category::Category,
     correct::Vocabulary,
     features::{BITS, BLOCKS, VERSION},
+    phrases::Act,
 };
 
 /// The first bytes of every model file.
-const MAGIC: &[u8; 8] = b"PLCAMDL1";
+const MAGIC: &[u8; 8] = b"PLCAMDL2";
 
 /// The most bytes that a file may unpack to.
 const LIMIT: u64 = 64 * 1024 * 1024;
@@ -40,6 +41,8 @@ pub(crate) struct Calibration {
 pub struct Model {
     pub(crate) blocks: [Block; BLOCKS],
     pub(crate) bias: [f32; Category::COUNT],
+    /// What each kind of phrase adds.
+    pub(crate) acts: [[f32; Category::COUNT]; Act::COUNT],
     pub(crate) calibration: [Calibration; Category::COUNT],
     pub(crate) vocabulary: Vocabulary,
     pub(crate) classes: Classes,
@@ -76,6 +79,7 @@ impl Model {
     pub(crate) fn new(
         blocks: [Block; BLOCKS],
         bias: [f32; Category::COUNT],
+        acts: [[f32; Category::COUNT]; Act::COUNT],
         calibration: [Calibration; Category::COUNT],
         vocabulary: Vocabulary,
         class_words: Vec<(Box<str>, Class)>,
@@ -84,6 +88,7 @@ impl Model {
         let mut model = Self {
             blocks,
             bias,
+            acts,
             calibration,
             vocabulary,
             classes,
@@ -106,7 +111,8 @@ impl Model {
     /// [`ModelError`] if it is none, or none of this build's.
     pub fn from_bytes(file: &[u8]) -> Result<Self, ModelError> {
         let rest = file.strip_prefix(MAGIC).ok_or(ModelError::NotAModel)?;
-        let (number, packed) = rest.split_at_checked(4).ok_or(ModelError::NotAModel)?;
+        let (number, rest) = rest.split_at_checked(4).ok_or(ModelError::NotAModel)?;
+        let (hash, packed) = rest.split_at_checked(16).ok_or(ModelError::NotAModel)?;
         let found = number.iter().rev().fold(0, |number, byte| number << 8 | u32::from(*byte));
         if found != VERSION {
             return Err(ModelError::Version { found });
@@ -116,7 +122,13 @@ impl Model {
             .take(LIMIT)
             .read_to_end(&mut payload)
             .map_err(ModelError::Damaged)?;
-        Reader(&payload).model(version(&payload))
+        let version = version(&payload);
+        if version.as_bytes() != hash {
+            return Err(ModelError::Inconsistent(
+                "its contents do not have the hash that it names",
+            ));
+        }
+        Reader(&payload).model(version)
     }
 
     /// The file of this model.
@@ -127,6 +139,7 @@ impl Model {
     pub fn to_bytes(&self) -> Result<Vec<u8>, ModelError> {
         let mut file = MAGIC.to_vec();
         file.extend_from_slice(&VERSION.to_le_bytes());
+        file.extend_from_slice(self.version.as_bytes());
         let mut packer = DeflateEncoder::new(file, Compression::best());
         packer.write_all(&self.payload()).map_err(ModelError::Damaged)?;
         packer.finish().map_err(ModelError::Damaged)
@@ -138,6 +151,9 @@ impl Model {
             for number in [bias, slope, offset] {
                 out.extend_from_slice(&number.to_le_bytes());
             }
+        }
+        for addend in self.acts.iter().flatten() {
+            out.extend_from_slice(&addend.to_le_bytes());
         }
         let words: Vec<(&str, u8)> = self.vocabulary.entries().collect();
         list(&mut out, &words);
@@ -197,7 +213,11 @@ impl Reader<'_> {
             *bias = self.number()?;
             *calibration = Calibration { slope: self.number()?, offset: self.number()? };
         }
-        let vocabulary = Vocabulary::new(self.list()?);
+        let mut acts = [[0.0; Category::COUNT]; Act::COUNT];
+        for addend in acts.iter_mut().flatten() {
+            *addend = self.number()?;
+        }
+        let words = self.list()?;
         let class_words = self
             .list()?
             .into_iter()
@@ -209,7 +229,8 @@ impl Reader<'_> {
             return Err(ModelError::Inconsistent("it does not end where it should"));
         }
         let classes = classes(&class_words);
-        Ok(Model { blocks, bias, calibration, vocabulary, classes, class_words, version })
+        let vocabulary = Vocabulary::new(words, &classes);
+        Ok(Model { blocks, bias, acts, calibration, vocabulary, classes, class_words, version })
     }
 
     fn block(&mut self) -> Result<Block, ModelError> {
@@ -233,7 +254,7 @@ impl Reader<'_> {
         for _ in 0..self.unsigned()? {
             let length = usize::from(self.byte()?);
             let word = std::str::from_utf8(self.take(length)?)
-                .map_err(|_| ModelError::Inconsistent("a word that is no UTF-8"))?;
+                .map_err(|_not_utf8| ModelError::Inconsistent("a word that is no UTF-8"))?;
             let word = word.into();
             words.push((word, self.byte()?));
         }

@@ -50,7 +50,6 @@ impl Signature {
 }
 
 /// One of a family of hash functions, by multiplication and mixing (`SplitMix64`).
-#[expect(clippy::cast_possible_truncation, reason = "the highest bits are kept")]
 fn permuted(hash: u64, at: u64) -> u32 {
     let mut mixed = hash ^ at.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);

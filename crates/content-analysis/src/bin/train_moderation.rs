@@ -1,4 +1,4 @@
-//! `train-moderation DIRECTORY [MODEL] [--hold-out SOURCE]`: trains the model and prints how it does.
+//! `train-moderation DIRECTORY [MODEL] [--hold-out SOURCE,...]`: trains the model and prints how it does.
 
 use std::{
     io::{self, Write as _},
@@ -15,13 +15,16 @@ fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         if argument == "--hold-out" {
-            options.hold_out = Some(arguments.next().context("--hold-out needs a source")?);
+            let sources =
+                arguments.next().context("--hold-out needs sources, separated by commas")?;
+            options.hold_out = sources.split(',').map(str::to_owned).collect();
         } else {
             paths.push(argument.into());
         }
     }
-    let data =
-        paths.first().context("usage: train-moderation DIRECTORY [MODEL] [--hold-out SOURCE]")?;
+    let data = paths
+        .first()
+        .context("usage: train-moderation DIRECTORY [MODEL] [--hold-out SOURCE,...]")?;
     let started = Instant::now();
     let trained = train(data, &options)?;
     let file = trained.model.to_bytes()?;

@@ -16,16 +16,14 @@ pub(super) fn read(text: &str, cells: &mut Vec<Cell>, counts: &mut Normalised) {
         if is_ignorable(character) {
             counts.hidden += u32::from(!is_part_of_emoji(character));
             // A part of what stands before it, so that the origin of a word covers it.
-            if let Some(last) = cells.last_mut() {
-                last.end = end;
-            }
+            extend(cells, end);
             continue;
         }
         if is_combining_mark(character)
-            && let Some(last) = cells.last_mut()
+            && let Some(last) = cells.last()
             && (last.character.is_ascii_alphabetic() || !last.character.is_alphabetic())
         {
-            last.end = end;
+            extend(cells, end);
             counts.hidden += 1;
             continue;
         }
@@ -39,6 +37,14 @@ pub(super) fn read(text: &str, cells: &mut Vec<Cell>, counts: &mut Normalised) {
                 }
             }
         }
+    }
+}
+
+/// Lets the last character of the text, which may be several cells, reach further.
+fn extend(cells: &mut [Cell], end: u32) {
+    let start = cells.last().map(|last| last.start);
+    for cell in cells.iter_mut().rev().take_while(|cell| Some(cell.start) == start) {
+        cell.end = end;
     }
 }
 

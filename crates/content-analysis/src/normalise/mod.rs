@@ -34,7 +34,7 @@ struct Cell {
 }
 
 /// Normalises a text. Every word's [`Word::origin`] is a range of bytes of `text` on character boundaries; words come in the
-/// order of their origins, which do not overlap. Takes time linear in the length of `text`, of which the first 2^32 bytes count.
+/// order of their origins. Only the parts of a link, and words out of one character such as a fraction, share bytes. Takes time linear in the length of `text`, of which the first 2^32 bytes count.
 pub fn normalise(text: &str) -> Normalised {
     let mut normalised = Normalised::default();
     let mut cells = Vec::with_capacity(text.len());

@@ -27,6 +27,8 @@ pub enum Kind {
 pub struct Word {
     /// Lower-case letters and digits; `*` where a letter was left out.
     pub text: String,
+    /// What it may stand for instead, if digits or signs in it are letters: for whoever knows words.
+    pub readings: Vec<String>,
     /// What it is.
     pub kind: Kind,
     /// Whether a letter in it was hidden.
@@ -71,20 +73,20 @@ fn link(chunk: &[Cell], normalised: &mut Normalised) -> bool {
     let rest = schemes.iter().find_map(|scheme| trimmed.strip_prefix(scheme));
     let host_end =
         |rest: &str| rest.find(['/', '?', '#', ':', ')', ']', '>', ',']).unwrap_or(rest.len());
-    let host = match rest {
-        Some(rest) => rest.get(..host_end(rest)).unwrap_or_default().trim_start_matches("www."),
-        None => {
-            let host = trimmed.get(..host_end(trimmed)).unwrap_or_default().trim_end_matches('.');
-            if !is_bare_host(host) {
-                return false;
-            }
-            host
+    let host = if let Some(rest) = rest {
+        rest.get(..host_end(rest)).unwrap_or_default().trim_start_matches("www.")
+    } else {
+        let host = trimmed.get(..host_end(trimmed)).unwrap_or_default().trim_end_matches('.');
+        if !is_bare_host(host) {
+            return false;
         }
+        host
     };
     let (Some(first), Some(last)) = (chunk.first(), chunk.last()) else { return false };
     let word = |text: &str| Word {
         text: text.to_owned(),
         kind: Kind::Link,
+        readings: Vec::new(),
         was_hidden: false,
         start: first.start,
         end: last.end,
@@ -121,6 +123,7 @@ fn mention(chunk: &[Cell], normalised: &mut Normalised) -> bool {
     normalised.words.push(Word {
         text,
         kind: Kind::Mention,
+        readings: Vec::new(),
         was_hidden: false,
         start: first.start,
         end,
@@ -134,11 +137,23 @@ fn chunk_words(chunk: &[Cell], mostly_latin: bool, normalised: &mut Normalised) 
         return word(&joined, mostly_latin, true, normalised);
     }
     let has_letters = chunk.iter().filter(|cell| cell.character.is_alphabetic()).count() >= 2;
+    if let Some(signs) = only_signs(chunk) {
+        return word(signs, mostly_latin, false, normalised);
+    }
     let mut from = 0;
     for (at, cell) in chunk.iter().enumerate() {
         let c = cell.character;
         let inner = at > 0 && at + 1 < chunk.len() && at > from;
-        let next_is_letter = chunk.get(at + 1).is_some_and(|next| next.character.is_alphanumeric());
+        let after = chunk.get(at + 1..).unwrap_or_default();
+        let next_is_letter = after
+            .iter()
+            .map(|next| next.character)
+            .find(|next| !matches!(next, '@' | '$'))
+            .is_some_and(char::is_alphanumeric);
+        let before_is_letter = at
+            .checked_sub(1)
+            .and_then(|before| chunk.get(before))
+            .is_some_and(|before| before.character.is_alphabetic());
         let belongs = c.is_alphanumeric()
             || c == '#' && at == from
             || c == '*' && inner
@@ -146,6 +161,7 @@ fn chunk_words(chunk: &[Cell], mostly_latin: bool, normalised: &mut Normalised) 
                 && has_letters
                 && next_is_letter
                 && (inner || matches!(c, '@' | '$'))
+            || c == '$' && has_letters && before_is_letter && after.is_empty()
             || matches!(c, '\'' | '’') && inner && next_is_letter;
         if belongs {
             continue;
@@ -158,6 +174,7 @@ fn chunk_words(chunk: &[Cell], mostly_latin: bool, normalised: &mut Normalised) 
             normalised.words.push(Word {
                 text,
                 kind: Kind::Picture,
+                readings: Vec::new(),
                 was_hidden: false,
                 start,
                 end,
@@ -165,6 +182,14 @@ fn chunk_words(chunk: &[Cell], mostly_latin: bool, normalised: &mut Normalised) 
         }
     }
     word(chunk.get(from..).unwrap_or_default(), mostly_latin, false, normalised);
+}
+
+/// A word of nothing but signs that look like letters; amounts of money have digits.
+fn only_signs(chunk: &[Cell]) -> Option<&[Cell]> {
+    let is_sign = |cell: &Cell| matches!(cell.character, '@' | '$' | '!' | '|' | '€');
+    let is_letter_like = |cell: &Cell| matches!(cell.character, '@' | '$' | '€');
+    (chunk.len() >= 3 && chunk.iter().all(is_sign) && chunk.first().is_some_and(is_letter_like))
+        .then_some(chunk)
 }
 
 /// `s.p.a.m` and `s-p-a-m` without what stands between.
@@ -175,7 +200,7 @@ fn pulled_apart(chunk: &[Cell]) -> Option<Vec<Cell>> {
         let [one, two] = pair else { return false };
         one.character.is_alphanumeric() != two.character.is_alphanumeric()
     };
-    let is_apart = letters.len() >= 4 && chunk.windows(2).all(between);
+    let is_apart = letters.len() >= 3 && chunk.windows(2).all(between);
     (is_apart && letters.iter().filter(|cell| cell.character.is_alphabetic()).count() >= 3)
         .then_some(letters)
 }
@@ -196,6 +221,9 @@ fn word(cells: &[Cell], mostly_latin: bool, was_apart: bool, normalised: &mut No
     let fold = alike > 0 && (latin > 0 || mostly_latin && alike == foreign);
     let leets = !is_topic && stands_for_letters(cells);
     let mut text = String::with_capacity(cells.len());
+    // With what was stretched as a pair, which some words have.
+    let mut paired = String::with_capacity(cells.len());
+    let mut is_stretched = false;
     let mut run = 0;
     let mut previous = None;
     for cell in cells {
@@ -219,18 +247,49 @@ fn word(cells: &[Cell], mostly_latin: bool, was_apart: bool, normalised: &mut No
         if run == 3 && c.is_alphabetic() {
             text.pop();
             hidden += 1;
+            is_stretched = true;
+        }
+        if run < 3 {
+            paired.push(c);
         }
         if run < 3 || !c.is_alphabetic() {
             text.push(c);
         }
     }
-    if text.is_empty() || text.chars().all(|c| c == '*') {
+    let mut readings = if is_topic || leets { Vec::new() } else { readings(&text, cells) };
+    if is_stretched && !is_topic {
+        readings.push(paired);
+    }
+    if text.chars().all(|c| c == '*') && readings.is_empty() {
         return;
     }
     normalised.hidden += hidden;
     let kind = if is_topic { Kind::Topic } else { Kind::Plain };
     let (start, end) = (first.start, last.end);
-    normalised.words.push(Word { text, kind, was_hidden: hidden > 0, start, end });
+    normalised.words.push(Word { text, readings, kind, was_hidden: hidden > 0, start, end });
+}
+
+/// What a word with digits or signs spells if they are letters; two readings where a sign may be either of two.
+fn readings(text: &str, cells: &[Cell]) -> Vec<String> {
+    let is_sign = |c: char| leet(c).is_some();
+    let has_any = cells.iter().any(|cell| !cell.character.is_ascii_digit());
+    if !has_any || cells.len() > 20 || !cells.iter().any(|cell| is_sign(cell.character)) {
+        return Vec::new();
+    }
+    let read = |upright: char| -> String {
+        let cells = cells.iter().map(|cell| cell.character);
+        let letters = cells.filter(|c| !matches!(c, '\'' | '’'));
+        letters
+            .map(|c| if matches!(c, '1' | '!' | '|') { upright } else { leet(c).unwrap_or(c) })
+            .collect()
+    };
+    let (one, two) = (read('i'), read('l'));
+    let mut readings = vec![one];
+    if readings.first() != Some(&two) {
+        readings.push(two);
+    }
+    readings.retain(|reading| reading != text);
+    readings
 }
 
 /// Whether digits and signs in a word stand for letters: not in numbers with a unit, prices, and names of models.
@@ -286,6 +345,7 @@ fn join_single_letters(normalised: &mut Normalised) {
         joined.push(Word {
             text,
             kind: Kind::Plain,
+            readings: Vec::new(),
             was_hidden: true,
             start: first.start,
             end: last.end,

@@ -1,9 +1,15 @@
 //! From logits to probabilities (Platt 1999), on rows that the weights have not seen; every source counts alike.
+//!
+//! Of spam and toxicity, the probability among texts as they come. The other harms are so rare that no probability would be
+//! worth looking at: there it is the probability if harmful and harmless texts were equally many.
 
 use std::collections::BTreeMap;
 
 use super::dataset::Example;
 use crate::{Category, model::Calibration};
+
+/// How firmly the calibration stays near the identity.
+const PRIOR: f64 = 0.5;
 
 /// Fits slope and offset by Newton's method.
 pub(super) fn platt<'a>(
@@ -20,13 +26,20 @@ pub(super) fn platt<'a>(
                 .push((f64::from(*logit), f64::from(u8::from(label))));
         }
     }
+    let is_balanced = !matches!(category, Category::Spam | Category::Toxicity);
     let (mut slope, mut offset) = (1.0, 0.0);
     for _ in 0..50 {
         let (mut ga, mut gb, mut haa, mut hab, mut hbb) = (0.0, 0.0, 1e-6, 0.0, 1e-6);
         for rows in sources.values() {
             #[expect(clippy::cast_precision_loss, reason = "at most some ten thousand")]
-            let weight = 1.0 / libm::sqrt(rows.len() as f64);
+            let (count, positives) = (rows.len() as f64, rows.iter().map(|row| row.1).sum::<f64>());
+            if is_balanced && (positives < 1.0 || positives >= count) {
+                continue;
+            }
             for (logit, label) in rows {
+                let class = if *label > 0.5 { positives } else { count - positives };
+                let balance = if is_balanced { count / (2.0 * class) } else { 1.0 };
+                let weight = balance / libm::sqrt(count);
                 let p = 1.0 / (1.0 + libm::exp(-(slope * logit + offset)));
                 let (error, curve) = (weight * (p - label), weight * p * (1.0 - p));
                 ga += error * logit;
@@ -36,9 +49,14 @@ pub(super) fn platt<'a>(
                 hbb += curve;
             }
         }
+        // A prior around the logit as it is, worth a few rows: with a handful of positives Newton's steps would run away.
+        ga += PRIOR * (slope - 1.0);
+        gb += PRIOR * offset;
+        haa += PRIOR;
+        hbb += PRIOR;
         let determinant = haa * hbb - hab * hab;
-        slope -= (hbb * ga - hab * gb) / determinant;
-        offset -= (haa * gb - hab * ga) / determinant;
+        slope -= ((hbb * ga - hab * gb) / determinant).clamp(-1.0, 1.0);
+        offset -= ((haa * gb - hab * ga) / determinant).clamp(-1.0, 1.0);
     }
     #[expect(clippy::cast_possible_truncation, reason = "a model keeps single precision")]
     let calibration =

@@ -15,9 +15,8 @@ pub(super) fn read(path: &Path) -> Result<Vec<(Box<str>, Class)>> {
         let record = record?;
         let column = |at: usize| record.get(at).unwrap_or_default();
         let class = match (column(4), column(5)) {
-            ("racial / ethnic slurs" | "religious offense", _) => Class::Slur,
-            ("sexual orientation / gender", _) => Class::Slur,
-            (_, "racial / ethnic slurs") => Class::Slur,
+            ("racial / ethnic slurs" | "religious offense" | "sexual orientation / gender", _)
+            | (_, "racial / ethnic slurs") => Class::Slur,
             ("sexual anatomy / sexual acts", "other / general insult") => Class::Insult,
             ("sexual anatomy / sexual acts", _) => Class::Sexual,
             ("bodily fluids / excrement", _) => Class::Swear,
@@ -27,7 +26,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<(Box<str>, Class)>> {
             let normalised = normalise::normalise(form);
             if let [word] = &*normalised.words
                 && word.text.len() >= 3
-                && !word.text.contains('*')
+                && word.text.chars().all(char::is_alphabetic)
             {
                 words.entry(word.text.as_str().into()).or_insert(class);
             }

@@ -2,12 +2,16 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use super::dataset::Example;
-use crate::{Category, Scores};
+use super::{dataset::Example, disguise::Disguise};
+use crate::{Analyser, Category, Scorer as _, Scores};
 
 /// Figures by category and source.
 #[derive(Clone, Debug)]
-pub struct Table(Vec<Line>);
+pub struct Table {
+    lines: Vec<Line>,
+    disguises: Vec<(Disguise, f64)>,
+    is_held_out: Vec<String>,
+}
 
 #[derive(Clone, Debug)]
 struct Line {
@@ -25,16 +29,14 @@ struct Line {
 const ORDINARY: &str = "goemotions";
 
 impl Table {
-    pub(super) fn of(scored: &[(&Example, Scores)]) -> Self {
+    pub(super) fn of(
+        scored: &[(&Example, Scores)],
+        held_out: &[String],
+        analyser: &Analyser,
+    ) -> Self {
         let mut lines = Vec::new();
         for category in Category::ALL {
-            let mut ordinary: Vec<f32> = scored
-                .iter()
-                .filter(|(example, _)| example.source == ORDINARY)
-                .map(|(_, scores)| scores.get(category))
-                .collect();
-            ordinary.sort_by(|a, b| b.total_cmp(a));
-            let threshold = ordinary.get(ordinary.len() / 100).copied().unwrap_or(1.0);
+            let threshold = threshold(scored, category);
             let mut sources: BTreeMap<String, Vec<(f32, bool)>> = BTreeMap::new();
             for (example, scores) in scored {
                 if let Some(Some(label)) = example.labels.get(category.index()) {
@@ -48,8 +50,46 @@ impl Table {
                     .filter_map(|(source, rows)| line(category, source, rows, threshold)),
             );
         }
-        Self(lines)
+        Self { lines, disguises: disguises(scored, analyser), is_held_out: held_out.to_vec() }
     }
+}
+
+/// Of the English texts that are found to be toxic, how many still are when their words are disguised.
+#[expect(clippy::cast_precision_loss, reason = "counts of rows")]
+fn disguises(scored: &[(&Example, Scores)], analyser: &Analyser) -> Vec<(Disguise, f64)> {
+    let classes = &analyser.model().classes;
+    let threshold = threshold(scored, Category::Toxicity);
+    let found: Vec<&Example> = scored
+        .iter()
+        .filter(|(example, scores)| {
+            example.language == "en"
+                && example.labels.get(Category::Toxicity.index()) == Some(&Some(true))
+                && scores.toxicity > threshold
+        })
+        .map(|(example, _)| *example)
+        .take(1_000)
+        .collect();
+    let kept = |disguise: &Disguise| {
+        let kept = found
+            .iter()
+            .filter(|example| {
+                analyser.scores(&disguise.hide(&example.text, classes)).toxicity > threshold
+            })
+            .count();
+        (*disguise, kept as f64 / found.len().max(1) as f64)
+    };
+    Disguise::ALL.iter().map(kept).collect()
+}
+
+/// The score that one ordinary comment in a hundred reaches.
+fn threshold(scored: &[(&Example, Scores)], category: Category) -> f32 {
+    let mut ordinary: Vec<f32> = scored
+        .iter()
+        .filter(|(example, _)| example.source == ORDINARY)
+        .map(|(_, scores)| scores.get(category))
+        .collect();
+    ordinary.sort_by(|a, b| b.total_cmp(a));
+    ordinary.get(ordinary.len() / 100).copied().unwrap_or(1.0)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of rows")]
@@ -106,12 +146,12 @@ impl fmt::Display for Table {
             "{:10} {:22} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6}",
             "category", "source", "rows", "pos", "AUC", "R@1%", "RB1", "ECE"
         )?;
-        for line in &self.0 {
+        for line in &self.lines {
             writeln!(
                 f,
                 "{:10} {:22} {:6} {:6} {:6.3} {:6.3} {:6.3} {:6.3}",
                 line.category.as_str(),
-                line.source,
+                self.mark(&line.source),
                 line.rows,
                 line.positives,
                 line.area,
@@ -120,6 +160,20 @@ impl fmt::Display for Table {
                 line.calibration_error
             )?;
         }
+        let sum: f64 = self.disguises.iter().map(|(_, kept)| kept).sum();
+        let count = u32::try_from(self.disguises.len()).unwrap_or(1);
+        writeln!(f, "recall kept under disguise, mean {:.3}", sum / f64::from(count))?;
+        for (disguise, kept) in &self.disguises {
+            writeln!(f, "  {:26} {kept:.3}", disguise.as_str())?;
+        }
         Ok(())
+    }
+}
+
+impl Table {
+    /// Sources that the model has never seen are marked.
+    fn mark(&self, source: &str) -> String {
+        let is_held_out = self.is_held_out.iter().any(|one| source.starts_with(&format!("{one}/")));
+        if is_held_out { format!("*{source}") } else { source.to_owned() }
     }
 }
