@@ -1,7 +1,7 @@
 //! Classes of words: what is said about whom, apart from the words themselves. A model that has learned what a sentence does
 //! with one group of people knows it for every other.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 /// A class of words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -126,7 +126,7 @@ const OWN: [(Class, &str); 16] = [
 
 /// The classes of single words.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Classes(HashMap<Box<str>, Class>);
+pub(crate) struct Classes(FxHashMap<Box<str>, Class>);
 
 impl Classes {
     /// The classes that the program knows by itself, without those that a model brings.

@@ -128,7 +128,7 @@ impl Analyser {
 /// Normalises, corrects and classifies a text.
 pub(crate) fn prepare(text: &str, model: &Model) -> Prepared {
     let normalised = normalise::normalise(text);
-    let language = Language::of(text);
+    let language = Language::of(text, &normalised, &model.vocabulary);
     // The vocabulary is English: it would make English words of all others.
     let vocabulary =
         matches!(language, Language::English | Language::Unknown).then_some(&model.vocabulary);

@@ -1,9 +1,8 @@
 //! A noisy channel (Shannon 1948; Kernighan, Church and Gale 1990): the word that somebody most likely meant to be read.
 
-use std::{
-    cmp::Reverse,
-    collections::{HashMap, HashSet},
-};
+use std::cmp::Reverse;
+
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::{
     abstraction::Classes,
@@ -31,15 +30,15 @@ pub(crate) struct Vocabulary {
     words: Vec<Box<str>>,
     /// Natural logarithm of the count, times 16.
     weight: Vec<u8>,
-    known: HashMap<Box<str>, u32>,
+    known: FxHashMap<Box<str>, u32>,
     /// Words by each form that they have with one letter missing (Garbe's symmetric deletion).
-    shortened: HashMap<u64, Vec<u32>>,
+    shortened: FxHashMap<u64, Vec<u32>>,
     /// Words by length, first and last letter: candidates for wildcards.
-    shaped: HashMap<(u8, u8, u8), Vec<u32>>,
+    shaped: FxHashMap<(u8, u8, u8), Vec<u32>>,
     /// The harsh words by what is left of them without vowels.
-    bare: HashMap<Vec<u8>, Vec<Box<str>>>,
+    bare: FxHashMap<Vec<u8>, Vec<Box<str>>>,
     /// The harsh words.
-    harsh: HashSet<Box<str>>,
+    harsh: FxHashSet<Box<str>>,
 }
 
 impl Vocabulary {
@@ -78,7 +77,8 @@ impl Vocabulary {
         self.words.iter().map(|word| &**word).zip(self.weight.iter().copied())
     }
 
-    fn knows(&self, word: &str) -> bool {
+    /// Whether it is a word.
+    pub(crate) fn knows(&self, word: &str) -> bool {
         self.known.contains_key(word)
     }
 

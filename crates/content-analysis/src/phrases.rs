@@ -1,6 +1,8 @@
 //! Phrases that say by themselves what a text is about. For harms that are rare a model sees too few texts to learn them.
 
-use std::{collections::HashMap, ops::Range, sync::OnceLock};
+use std::{ops::Range, sync::OnceLock};
+
+use rustc_hash::FxHashMap;
 
 #[cfg(feature = "train")]
 use crate::Category;
@@ -148,12 +150,12 @@ pub(crate) fn find(tokens: &[Token]) -> Vec<(Act, Range<usize>)> {
     found
 }
 
-type Table = HashMap<&'static str, Vec<(Act, Vec<Vec<&'static str>>)>>;
+type Table = FxHashMap<&'static str, Vec<(Act, Vec<Vec<&'static str>>)>>;
 
 fn table() -> &'static Table {
     static TABLE: OnceLock<Table> = OnceLock::new();
     TABLE.get_or_init(|| {
-        let mut table = Table::new();
+        let mut table = Table::default();
         for (act, phrases) in PHRASES {
             for phrase in phrases.split(';').map(str::trim).filter(|phrase| !phrase.is_empty()) {
                 let mut words = phrase.split_whitespace().map(|word| word.split('|').collect());

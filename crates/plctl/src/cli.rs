@@ -7,7 +7,7 @@ use shared_schemas::Service;
 
 use crate::exit::{Failure, Verdict};
 use crate::{
-    actions, bench, completions, consumers, doctor, epoch, events, export, gaps, groups, lag,
+    actions, analyse, bench, completions, consumers, doctor, epoch, events, export, gaps, groups, lag,
     lease, maintenance, parked, pending, relay, replay, requests, schema, streams, top, trim,
     verify,
 };
@@ -109,6 +109,8 @@ pub(crate) enum Command {
     Requests(requests::Requests),
     /// What operators did
     Actions(actions::Actions),
+    /// Score the texts of a file, without any service
+    Analyse(analyse::Analyse),
     /// Where the measurements are
     Bench(bench::Bench),
     /// Watch streams, groups, lag and parked events
@@ -142,6 +144,7 @@ impl Command {
             Self::Audit(command) => command.run(global).await,
             Self::Requests(command) => command.run(global).await,
             Self::Actions(command) => command.run(global).await,
+            Self::Analyse(command) => command.run(global).await,
             Self::Bench(command) => command.run(global),
             Self::Top(command) => command.run(global).await,
             Self::Doctor(command) => command.run(global).await,

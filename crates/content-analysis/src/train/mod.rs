@@ -98,7 +98,10 @@ pub fn train(directory: &Path, options: &Options) -> Result<Trained> {
     let mut rows = Rows::default();
     for example in &dataset.examples {
         let normalised = normalise::normalise(&example.text);
-        let english = matches!(Language::of(&example.text), Language::English | Language::Unknown);
+        let english = matches!(
+            Language::of(&example.text, &normalised, &vocabulary),
+            Language::English | Language::Unknown
+        );
         let (tokens, _) = features::tokens(&normalised, english.then_some(&vocabulary), &classes);
         rows.read(&normalised, &tokens);
         matrix.push(&rows);
