@@ -7,9 +7,9 @@ use shared_schemas::Service;
 
 use crate::exit::{Failure, Verdict};
 use crate::{
-    actions, bench, completions, consumers, doctor, epoch, events, export, gaps, groups, lag,
-    lease, maintenance, mint, parked, pending, relay, replay, requests, schema, streams, top, trim,
-    verify,
+    actions, analyse, bench, completions, consumers, doctor, epoch, events, export, gaps, groups,
+    lag, lease, maintenance, mint, parked, pending, relay, replay, requests, schema, streams, top,
+    trim, verify,
 };
 
 /// The whole command line.
@@ -111,6 +111,8 @@ pub(crate) enum Command {
     Mint(mint::Mint),
     /// What operators did
     Actions(actions::Actions),
+    /// Score the texts of a file, without any service
+    Analyse(analyse::Analyse),
     /// Where the measurements are
     Bench(bench::Bench),
     /// Watch streams, groups, lag and parked events
@@ -145,6 +147,7 @@ impl Command {
             Self::Requests(command) => command.run(global).await,
             Self::Mint(command) => Box::pin(command.run(global)).await,
             Self::Actions(command) => command.run(global).await,
+            Self::Analyse(command) => command.run(global).await,
             Self::Bench(command) => command.run(global),
             Self::Top(command) => command.run(global).await,
             Self::Doctor(command) => command.run(global).await,

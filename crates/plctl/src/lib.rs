@@ -5,6 +5,7 @@
 //! can be built and handed out alone.
 
 mod actions;
+mod analyse;
 mod bench;
 pub mod cli;
 mod completions;

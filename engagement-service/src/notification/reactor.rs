@@ -73,13 +73,7 @@ impl Reactor for Notify {
     }
 
     fn reads(&self) -> &'static [Service] {
-        &[
-            Service::Auth,
-            Service::Post,
-            Service::Interaction,
-            Service::Moderation,
-            Service::Minting,
-        ]
+        &[Service::Auth, Service::Post, Service::Interaction, Service::Moderation, Service::Minting]
     }
 
     async fn react(&self, work: &UnitOfWork, event: &RecordedEvent) -> Result<(), ApplyError> {

@@ -106,6 +106,7 @@ mod tests {
                 name: "rules/1".to_owned(),
                 rules_sha256: "a".to_owned(),
                 policy_sha256: "b".to_owned(),
+                model: String::new(),
             },
             behaviour: Behaviour { published_last_hour: 3, ..Behaviour::default() },
             analysis: Analysis {
@@ -113,6 +114,7 @@ mod tests {
                 reasons: vec![],
                 scores: BTreeMap::new(),
                 findings: vec![],
+                model: BTreeMap::new(),
                 language_unsupported: false,
             },
         }

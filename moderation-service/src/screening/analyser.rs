@@ -1,4 +1,4 @@
-//! The analyser by rules.
+//! The analyser by rules and by the trained model.
 
 use std::collections::BTreeSet;
 
@@ -9,14 +9,15 @@ use super::normalise::Normalised;
 use super::rules::{self, Compiled};
 use super::{
     Analyser, AnalyserVersion, Analysis, Behaviour, Content, Finding, RuleFiles, RuleFilesError,
+    RuleProblem,
 };
-use super::{findings, flooding, language, links, repetition};
+use super::{findings, flooding, language, links, model, repetition};
 
 /// What is behind this many bytes is not read; the text is then held, so that nothing hides there.
 pub const MAX_ANALYSED_BYTES: usize = 64 * 1024;
 
 /// To be raised with every change of the code that changes a judgement.
-const NAME: &str = "peerlink-rules/1";
+const NAME: &str = "peerlink-rules/2";
 
 /// Links of one text that are compared with those of others; no honest text has more.
 const MAX_LINK_KEYS: usize = 50;
@@ -28,6 +29,7 @@ const TOO_LONG_WEIGHT: u8 = 100;
 pub struct RuleAnalyser {
     version: AnalyserVersion,
     rules: Compiled,
+    model: &'static content_analysis::Analyser,
 }
 
 impl RuleAnalyser {
@@ -44,12 +46,15 @@ impl RuleAnalyser {
     /// # Errors
     /// Everything that is wrong with the files, together.
     pub fn from_files(files: RuleFiles<'_>) -> Result<Self, RuleFilesError> {
+        let model = content_analysis::Analyser::built_in()
+            .map_err(|error| RuleFilesError(vec![RuleProblem::new("model.bin", error)]))?;
         let version = AnalyserVersion {
             name: NAME.to_owned(),
             rules_sha256: rules::fingerprint(&[files.lexicon, files.signals]),
             policy_sha256: rules::file_fingerprint(files.policy),
+            model: model.model().version().to_owned(),
         };
-        Ok(Self { version, rules: rules::compile(files)? })
+        Ok(Self { version, rules: rules::compile(files)?, model })
     }
 }
 
@@ -74,6 +79,8 @@ impl Analyser for RuleAnalyser {
             kind: content.kind,
             language_supported,
         });
+        let (by_model, model) = model::judge(original, self.model, &signals.model);
+        found.extend(by_model);
         found.extend(links::judge(original, &links, &signals.links));
         found.extend(repetition::judge(original, &signals.repetition));
         found.extend(flooding::judge(behaviour, !links.is_empty(), &signals.flooding));
@@ -83,7 +90,8 @@ impl Analyser for RuleAnalyser {
         let findings = findings::arrange(found);
         let scores = findings::scores(&findings);
         let (verdict, reasons) = policy.decide(&scores, &findings, language_supported);
-        Analysis { verdict, reasons, scores, findings, language_unsupported: !language_supported }
+        let language_unsupported = !language_supported;
+        Analysis { verdict, reasons, scores, findings, model, language_unsupported }
     }
 
     fn links(&self, text: &str) -> Vec<String> {

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+pub use content_analysis::Category;
 use serde::{Deserialize, Serialize};
 use shared_schemas::moderation::ModerationReason;
 
@@ -16,6 +17,7 @@ mod flooding;
 mod language;
 mod lexicon;
 mod links;
+mod model;
 mod normalise;
 mod policy;
 mod repetition;
@@ -47,11 +49,15 @@ pub struct AnalyserVersion {
     pub rules_sha256: String,
     /// SHA-256 of the policy file, in lower-case hexadecimal.
     pub policy_sha256: String,
+    /// Which trained model; empty for an analyser that had none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub model: String,
 }
 
 impl fmt::Display for AnalyserVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} rules:{} policy:{}", self.name, self.rules_sha256, self.policy_sha256)
+        write!(f, "{} rules:{} policy:{}", self.name, self.rules_sha256, self.policy_sha256)?;
+        if self.model.is_empty() { Ok(()) } else { write!(f, " model:{}", self.model) }
     }
 }
 
@@ -128,6 +134,9 @@ pub struct Analysis {
     pub scores: BTreeMap<ModerationReason, u8>,
     /// Strongest first, then by place in the text, then by rule.
     pub findings: Vec<Finding>,
+    /// What the trained model says, in thousandths; empty for an analyser that had none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub model: BTreeMap<Category, u16>,
     /// The text is not in a language the word rules know, so that single words count little.
     pub language_unsupported: bool,
 }

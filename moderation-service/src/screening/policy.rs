@@ -112,8 +112,8 @@ impl Thresholds {
         language_supported: bool,
     ) -> Verdict {
         let removed = self.remove.is_some_and(|removal| {
-            let own = findings.iter().filter(|finding| finding.category == category);
-            score >= removal.score && removal.is_supported(own, language_supported)
+            let own = || findings.iter().filter(|finding| finding.category == category);
+            removal.is_reached(score, own()) && removal.is_supported(own(), language_supported)
         });
         match (removed, score >= self.hold) {
             (true, _) => Verdict::Remove,
@@ -124,6 +124,16 @@ impl Thresholds {
 }
 
 impl Removal {
+    /// What is aimed at a person is removed for what it says, which the rules read; that the model finds it likely is a
+    /// reason to look.
+    fn is_reached<'a>(self, score: u8, own: impl Iterator<Item = &'a Finding>) -> bool {
+        let read = || own.filter(|f| !f.rule.starts_with("model.")).map(|f| f.weight);
+        match self.support {
+            Support::Behaviour => score >= self.score,
+            Support::Directed => noisy_or(read()) >= self.score,
+        }
+    }
+
     fn is_supported<'a>(
         self,
         findings: impl Iterator<Item = &'a Finding>,

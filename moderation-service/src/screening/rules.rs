@@ -11,6 +11,7 @@ use super::flooding::FloodingRules;
 use super::language::LanguageRules;
 use super::lexicon::{Lexicon, LexiconFile};
 use super::links::LinkRules;
+use super::model::ModelRules;
 use super::policy::Policy;
 use super::repetition::RepetitionRules;
 
@@ -61,6 +62,7 @@ fn join(problems: &[RuleProblem]) -> String {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Signals {
+    pub(super) model: ModelRules,
     pub(super) links: LinkRules,
     pub(super) repetition: RepetitionRules,
     pub(super) flooding: FloodingRules,
@@ -82,6 +84,7 @@ pub(super) fn compile(files: RuleFiles<'_>) -> Result<Compiled, RuleFilesError> 
     let policy = read::<Policy>("policy.toml", files.policy, &mut problems);
     if let Some(signals) = &signals {
         check_signals(signals, &mut problems);
+        signals.model.check(&mut problems);
     }
     if let Some(policy) = &policy {
         policy.check(&mut problems);
