@@ -101,7 +101,22 @@ impl FollowContent {
                 Decision::Delete => (subject, true, true),
                 Decision::Dismiss | Decision::Restore => (subject, false, false),
             },
-            CaseEvent::DeleteConfirmed {} | CaseEvent::RestoreConfirmed {} => return Ok(()),
+            // What people do with a case between its opening and its decision: until then it blocks.
+            CaseEvent::Reported { .. }
+            | CaseEvent::EvidenceKept { .. }
+            | CaseEvent::Claimed { .. }
+            | CaseEvent::Released { .. }
+            | CaseEvent::Noted { .. }
+            | CaseEvent::Escalated { .. }
+            | CaseEvent::Acknowledged { .. }
+            | CaseEvent::RemovalProposed { .. }
+            | CaseEvent::Labelled { .. }
+            | CaseEvent::Appealed {}
+            | CaseEvent::AppealWritten { .. }
+            | CaseEvent::AppealResolved { .. }
+            | CaseEvent::AppealAnswered { .. }
+            | CaseEvent::DeleteConfirmed {}
+            | CaseEvent::RestoreConfirmed {} => return Ok(()),
         };
         let id = CaseId(case.aggregate_id);
         view::judge(work.txn(), id, *subject, blocks, deletes, case.occurred_at).await?;

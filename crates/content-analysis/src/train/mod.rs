@@ -60,6 +60,23 @@ impl Matrix {
         self.acts.push(rows.acts);
     }
 
+    /// The features of all texts.
+    fn of_all(dataset: &Dataset, vocabulary: &Vocabulary, classes: &Classes) -> Self {
+        let mut matrix = Matrix::default();
+        let mut rows = Rows::default();
+        for example in &dataset.examples {
+            let normalised = normalise::normalise(&example.text);
+            let english = matches!(
+                Language::of(&example.text, &normalised, vocabulary),
+                Language::English | Language::Unknown
+            );
+            let (tokens, _) = features::tokens(&normalised, english.then_some(vocabulary), classes);
+            rows.read(&normalised, &tokens);
+            matrix.push(&rows);
+        }
+        matrix
+    }
+
     /// The features of one text in one block.
     fn of(&self, block: usize, text: usize) -> &[u32] {
         let (Some(rows), Some(ends)) = (self.rows.get(block), self.ends.get(block)) else {
@@ -94,18 +111,7 @@ pub fn train(directory: &Path, options: &Options) -> Result<Trained> {
     );
     let disguised = disguised(&dataset, &is_trained, &classes);
     dataset.examples.extend(disguised);
-    let mut matrix = Matrix::default();
-    let mut rows = Rows::default();
-    for example in &dataset.examples {
-        let normalised = normalise::normalise(&example.text);
-        let english = matches!(
-            Language::of(&example.text, &normalised, &vocabulary),
-            Language::English | Language::Unknown
-        );
-        let (tokens, _) = features::tokens(&normalised, english.then_some(&vocabulary), &classes);
-        rows.read(&normalised, &tokens);
-        matrix.push(&rows);
-    }
+    let matrix = Matrix::of_all(&dataset, &vocabulary, &classes);
 
     let heads: Vec<Head> = std::thread::scope(|scope| {
         let (dataset, matrix) = (&dataset, &matrix);
