@@ -66,7 +66,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let analyser = Analyser::built_in()?;
     let texts = texts();
     let bytes: usize = texts.iter().map(String::len).sum();
-    let ours = rate(&texts, |text| drop(black_box(analyser.analyse(text))));
+    let ours = rate(&texts, |text| {
+        black_box(analyser.analyse(text));
+    });
     let theirs = rate(&texts, |text| {
         black_box(text.is_inappropriate());
     });

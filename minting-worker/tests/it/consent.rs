@@ -36,6 +36,7 @@ fn opened(post_id: PostId) -> CaseEvent {
         reasons: vec![ModerationReason::Spam],
         analyser: "rules".to_owned(),
         analysis: Value::Null,
+        cluster_id: None,
     }
 }
 

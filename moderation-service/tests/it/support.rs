@@ -141,6 +141,7 @@ impl World {
             title: "A title".to_owned(),
             body: body.to_owned(),
             category: Category::Books,
+            mint: None,
         };
         self.publisher.publish(id, 1, &event).await.unwrap();
         id
