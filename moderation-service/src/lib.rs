@@ -59,6 +59,7 @@ pub fn definition() -> Definition<Config> {
             "0003_report",
             "0004_review",
             "0005_standing",
+            "0006_near_copy",
         ],
         build,
     }

@@ -29,6 +29,24 @@ impl Signature {
         (letters.len() >= 8).then_some(Self(least))
     }
 
+    /// The signature as 512 bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.0.iter().flat_map(|value| value.to_le_bytes()).collect()
+    }
+
+    /// The signature that [`Self::to_bytes`] wrote; `None` if the bytes are none.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (values, rest) = bytes.as_chunks();
+        let mut signature = Box::new([0; SIZE]);
+        if !rest.is_empty() || values.len() != SIZE {
+            return None;
+        }
+        for (value, bytes) in signature.iter_mut().zip(values) {
+            *value = u32::from_le_bytes(*bytes);
+        }
+        Some(Self(signature))
+    }
+
     /// How alike two texts are: an estimate of the Jaccard similarity of their groups of characters, 0 to 1, with a standard
     /// error below 0.045.
     pub fn similarity(&self, other: &Self) -> f32 {

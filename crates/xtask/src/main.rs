@@ -13,6 +13,7 @@ mod status;
 mod supervise;
 mod test;
 mod tidy;
+mod train_moderation;
 mod ui;
 mod up;
 
@@ -48,6 +49,8 @@ enum Command {
     FuzzApi(fuzz_api::FuzzApi),
     /// Measure
     Bench(bench::Bench),
+    /// Train the model of content analysis
+    TrainModeration(train_moderation::TrainModeration),
     /// Check the architecture and write the generated documents
     Tidy(tidy::Tidy),
     /// Become one service; the configuration comes from the environment
@@ -85,6 +88,7 @@ fn run(command: Command) -> Result<ExitCode> {
             Command::Drill(drill) => drill.run().await,
             Command::FuzzApi(fuzz) => Box::pin(fuzz.run()).await,
             Command::Bench(bench) => Box::pin(bench.run()).await,
+            Command::TrainModeration(train) => train.run().await,
             Command::Tidy(tidy) => tidy.run(),
             Command::Supervise(supervise) => Box::pin(supervise.run()).await,
             Command::Serve(serve) => serve.run(),

@@ -6,7 +6,9 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, raw_sql};
 use serde_json::json;
 use service_kit::Sweep;
 use shared_schemas::{UserId, moderation::Subject};
+use uuid::Uuid;
 
+use super::cluster::{Cluster, Print};
 use crate::case::view::columns;
 
 /// One version of some content, without its text.
@@ -26,6 +28,44 @@ pub struct Activity {
     pub links: Vec<String>,
     /// When it was published.
     pub occurred_at: DateTime<Utc>,
+}
+
+impl Activity {
+    /// The id of the content.
+    pub fn subject_uuid(&self) -> Uuid {
+        columns(self.subject).1
+    }
+}
+
+/// Remembers the signature of a text, once.
+///
+/// # Errors
+///
+/// [`DbErr`] if the database fails.
+pub async fn remember_print(
+    txn: &DatabaseTransaction,
+    activity: &Activity,
+    print: &Print,
+    cluster: &Cluster,
+) -> Result<(), DbErr> {
+    let Activity { subject_version, author_id, occurred_at, .. } = activity.clone();
+    let (subject_id, cluster_id) = (activity.subject_uuid(), cluster.id.clone());
+    let subject_version = i64::try_from(subject_version).unwrap_or(i64::MAX);
+    let signature = print.signature.to_bytes();
+    let bands = json!(print.bands);
+    txn.execute_raw(raw_sql!(
+        Postgres,
+        "WITH kept AS (
+           INSERT INTO text_signature (subject_id, subject_version, author_id, signature, cluster_id, occurred_at)
+             VALUES ({subject_id}, {subject_version}, {author_id}, {signature}, {cluster_id}, {occurred_at})
+             ON CONFLICT ON CONSTRAINT text_signature_pkey DO NOTHING
+             RETURNING subject_id, subject_version)
+         INSERT INTO text_band (band, subject_id, subject_version)
+           SELECT DISTINCT band::bigint, kept.subject_id, kept.subject_version
+             FROM kept, jsonb_array_elements_text({bands}::jsonb) AS band"
+    ))
+    .await?;
+    Ok(())
 }
 
 /// Remembers what an author did, once.
@@ -70,6 +110,13 @@ impl Sweep for ForgetActivity {
                    WHERE occurred_at < (SELECT max(occurred_at) FROM author_activity) - interval '48 hours'"
             ))
             .await?;
-        Ok(swept.rows_affected())
+        let signatures = txn
+            .execute_raw(raw_sql!(
+                Postgres,
+                "DELETE FROM text_signature
+                   WHERE occurred_at < (SELECT max(occurred_at) FROM text_signature) - interval '48 hours'"
+            ))
+            .await?;
+        Ok(swept.rows_affected() + signatures.rows_affected())
     }
 }

@@ -14,6 +14,7 @@ use shared_schemas::{
 
 use super::{
     aggregate::{Completed, Screening, ScreeningId},
+    cluster::{self, Cluster},
     fingerprint::text_hash,
     projection::{self, Activity},
     view,
@@ -68,7 +69,8 @@ impl Reactor for ContentScreening {
         };
         let Some(publication) = publication else { return Ok(()) };
         let activity = self.activity(&publication, event);
-        let completed = self.judge(work, &publication, &activity).await?;
+        let cluster = find_cluster(work, &publication, &activity).await?;
+        let completed = self.judge(work, &publication, &activity, cluster.as_ref()).await?;
         projection::remember(work.txn(), &activity).await?;
         self.screenings
             .execute_in(
@@ -82,7 +84,8 @@ impl Reactor for ContentScreening {
         match completed.analysis.verdict {
             Verdict::Allow => Ok(()),
             Verdict::Hold | Verdict::Remove => {
-                self.open_case(work, completed, &publication.metadata).await
+                let cluster_id = cluster.map(|cluster| cluster.id);
+                self.open_case(work, completed, cluster_id, &publication.metadata).await
             }
         }
     }
@@ -106,8 +109,13 @@ impl ContentScreening {
         work: &UnitOfWork,
         publication: &Publication,
         activity: &Activity,
+        cluster: Option<&Cluster>,
     ) -> Result<Completed, ApplyError> {
-        let behaviour = view::behaviour(work.txn(), activity).await?;
+        let mut behaviour = view::behaviour(work.txn(), activity).await?;
+        if let Some(cluster) = cluster {
+            behaviour.near_copies_last_day = cluster.copies;
+            behaviour.near_copy_authors_last_day = cluster.authors;
+        }
         let content = Content { text: &publication.text, kind: publication.kind };
         let analysis = self.analyser.analyse(&content, &behaviour);
         Ok(Completed {
@@ -124,6 +132,7 @@ impl ContentScreening {
         &self,
         work: &UnitOfWork,
         completed: Completed,
+        cluster_id: Option<String>,
         metadata: &Metadata,
     ) -> Result<(), ApplyError> {
         let Completed { subject, subject_version, author_id, analyser, analysis, .. } = completed;
@@ -138,7 +147,7 @@ impl ContentScreening {
             reasons: analysis.reasons.clone(),
             analyser: analyser.to_string(),
             analysis: to_json(&analysis)?,
-            cluster_id: None,
+            cluster_id,
         };
         let id = case_id(&subject, subject_version);
         self.cases
@@ -163,6 +172,19 @@ impl ContentScreening {
         let restored = case::view::waiting(work.txn(), subject, state).await?;
         Ok(restored.is_empty().then_some(visibility))
     }
+}
+
+/// Where a text stands among its near-copies; remembers it for those to come.
+async fn find_cluster(
+    work: &UnitOfWork,
+    publication: &Publication,
+    activity: &Activity,
+) -> Result<Option<Cluster>, ApplyError> {
+    let Some(print) = cluster::print(&publication.text) else { return Ok(None) };
+    let others = view::alike(work.txn(), activity, &print).await?;
+    let cluster = cluster::cluster(&print, activity, &others);
+    projection::remember_print(work.txn(), activity, &print, &cluster).await?;
+    Ok(Some(cluster))
 }
 
 fn to_json(analysis: &Analysis) -> Result<serde_json::Value, ApplyError> {

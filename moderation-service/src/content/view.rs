@@ -3,8 +3,9 @@
 use chrono::TimeDelta;
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, raw_sql};
 use serde_json::json;
+use uuid::Uuid;
 
-use super::projection::Activity;
+use super::{cluster::Print, projection::Activity};
 use crate::{case::view::columns, screening::Behaviour};
 
 #[derive(FromQueryResult)]
@@ -14,6 +15,45 @@ struct Row {
     same_text_last_day: i64,
     same_link_last_day: i64,
     account_age_seconds: Option<i64>,
+}
+
+/// A text that met another under a key.
+#[derive(Clone, Debug, FromQueryResult)]
+pub struct Alike {
+    /// The content.
+    pub subject_id: Uuid,
+    /// Who wrote it.
+    pub author_id: Uuid,
+    /// See [`Signature::to_bytes`](content_analysis::near_copy::Signature::to_bytes).
+    pub signature: Vec<u8>,
+    /// The cluster it is in.
+    pub cluster_id: String,
+}
+
+/// Texts of the day before some content that may be near-copies of it, other content alone, oldest first; at most 200, which
+/// is enough to know a flood by.
+///
+/// # Errors
+///
+/// [`DbErr`] if the database fails.
+pub async fn alike(
+    connection: &impl ConnectionTrait,
+    activity: &Activity,
+    print: &Print,
+) -> Result<Vec<Alike>, DbErr> {
+    let (subject_id, at) = (activity.subject_uuid(), activity.occurred_at);
+    let (day, bands) = (at - TimeDelta::days(1), json!(print.bands));
+    Alike::find_by_statement(raw_sql!(
+        Postgres,
+        "SELECT s.subject_id, s.author_id, s.signature, s.cluster_id FROM text_signature s
+           WHERE (s.subject_id, s.subject_version) IN (
+               SELECT b.subject_id, b.subject_version FROM text_band b
+                 WHERE b.band IN (SELECT band::bigint FROM jsonb_array_elements_text({bands}::jsonb) AS band))
+             AND s.subject_id <> {subject_id} AND s.occurred_at > {day} AND s.occurred_at <= {at}
+           ORDER BY s.occurred_at, s.subject_id LIMIT 200"
+    ))
+    .all(connection)
+    .await
 }
 
 /// What the author of some content did in the time before it, other content alone; times are those of the events.
@@ -56,6 +96,8 @@ impl From<Row> for Behaviour {
             same_text_last_day: count(row.same_text_last_day),
             same_link_last_day: count(row.same_link_last_day),
             // The clocks of two services may differ by less than an account takes to write something.
+            near_copies_last_day: 0,
+            near_copy_authors_last_day: 0,
             account_age_seconds: row.account_age_seconds.map(|age| u64::try_from(age).unwrap_or(0)),
         }
     }

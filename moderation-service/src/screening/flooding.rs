@@ -17,6 +17,8 @@ pub(super) struct FloodingRules {
     pub(super) same_text_last_day: Vec<Step>,
     /// Repeats of a link of the judged text in the last day.
     pub(super) same_link_last_day: Vec<Step>,
+    /// Other authors of near-copies of the judged text in the last day.
+    pub(super) near_copy_authors_last_day: Vec<Step>,
     /// Accounts younger than this are new, in seconds.
     pub(super) new_account_seconds: u64,
     /// Weight of a link by a new account.
@@ -39,6 +41,7 @@ impl FloodingRules {
             ("flooding.published_last_hour", &self.published_last_hour),
             ("flooding.same_text_last_day", &self.same_text_last_day),
             ("flooding.same_link_last_day", &self.same_link_last_day),
+            ("flooding.near_copy_authors_last_day", &self.near_copy_authors_last_day),
         ];
         let mut weights: Vec<_> = steps
             .iter()
@@ -55,6 +58,7 @@ pub(super) fn judge(behaviour: &Behaviour, has_link: bool, rules: &FloodingRules
     let hour = behaviour.published_last_hour;
     let text = behaviour.same_text_last_day;
     let link = behaviour.same_link_last_day;
+    let authors = behaviour.near_copy_authors_last_day;
     let counted = [
         (
             "minute",
@@ -79,6 +83,12 @@ pub(super) fn judge(behaviour: &Behaviour, has_link: bool, rules: &FloodingRules
             link,
             &rules.same_link_last_day,
             format!("The author published this link {link} times before within a day."),
+        ),
+        (
+            "near_copies",
+            authors,
+            &rules.near_copy_authors_last_day,
+            format!("{authors} others published almost the same within a day."),
         ),
     ];
     let mut findings: Vec<Finding> = counted

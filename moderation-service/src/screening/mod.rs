@@ -91,8 +91,19 @@ pub struct Behaviour {
     pub same_text_last_day: u32,
     /// Posts and comments of the last 24 hours with a link that the judged content has too.
     pub same_link_last_day: u32,
+    /// Posts and comments of the last 24 hours that say almost the same, by anybody.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub near_copies_last_day: u32,
+    /// Other authors of those.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub near_copy_authors_last_day: u32,
     /// How long the account has existed; `None` when unknown, which counts neither for nor against the author.
     pub account_age_seconds: Option<u64>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde asks for")]
+const fn is_none(count: &u32) -> bool {
+    *count == 0
 }
 
 /// What is to be done with the content.

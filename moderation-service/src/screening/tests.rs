@@ -24,6 +24,8 @@ fn flooding_author() -> Behaviour {
         published_last_hour: 60,
         same_text_last_day: 5,
         same_link_last_day: 12,
+        near_copies_last_day: 0,
+        near_copy_authors_last_day: 0,
         account_age_seconds: Some(300),
     }
 }

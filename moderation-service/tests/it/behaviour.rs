@@ -42,6 +42,41 @@ async fn a_flood_of_harmless_posts_is_held() {
     assert_eq!(case["analysis"]["findings"][0]["rule"], "flooding.minute");
 }
 
+/// Each account alone is harmless; and what is changed a little is the same to whoever reads it.
+#[tokio::test(flavor = "multi_thread")]
+async fn near_copies_by_many_accounts_are_held_as_one_cluster() {
+    let world = World::start().await;
+    let copy = |number: u128| {
+        format!(
+            "Our bakery opens at seven on weekdays; the bread is st1ll warm then, and the c\u{200b}offee is good, {number}!"
+        )
+    };
+    let mut posts = Vec::new();
+    for number in 0..7 {
+        posts.push(
+            world.post_of(UserId(Uuid::from_u128(500 + number)), 10 + number, &copy(number)).await,
+        );
+        world.screenings(Uuid::from_u128(10 + number), 1).await;
+    }
+    world.post_of(UserId(Uuid::from_u128(600)), 30, &harmless(1)).await;
+
+    let last = world.screenings(Uuid::from_u128(16), 1).await.remove(0);
+    assert_eq!(
+        (last.behaviour.near_copies_last_day, last.behaviour.near_copy_authors_last_day),
+        (6, 6)
+    );
+    assert_eq!(last.analysis.verdict, Verdict::Hold);
+    let other = world.screenings(Uuid::from_u128(30), 1).await.remove(0);
+    assert_eq!(other.behaviour.near_copies_last_day, 0);
+    let clusters: Vec<_> = [5, 6].map(|at: usize| posts[at]).to_vec();
+    for post in clusters {
+        let case = world.case(Subject::Post(post)).await;
+        // Named after the first of them.
+        assert_eq!(case["review"]["cluster_id"], Uuid::from_u128(10).to_string(), "{case}");
+        assert_eq!(case["analysis"]["findings"][0]["rule"], "flooding.near_copies");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backlog_that_arrives_at_once_is_no_flood() {
     let world = World::start().await;

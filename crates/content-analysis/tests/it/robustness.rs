@@ -35,6 +35,7 @@ proptest! {
     fn a_copy_is_as_alike_as_can_be(text in "[a-z ]{20,200}") {
         if let Some(signature) = Signature::of(&text) {
             prop_assert!((signature.similarity(&signature) - 1.0).abs() < f32::EPSILON);
+            prop_assert_eq!(Signature::from_bytes(&signature.to_bytes()), Some(signature));
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `bench`: figures, always beside a limit taken in the same run.
 
 mod events;
+mod moderation;
 mod peers;
 
 use std::process::ExitCode;
@@ -28,6 +29,8 @@ enum What {
     Latency(Latency),
     /// The event runtime beside limits of the same run, and beside others
     Events(events::Events),
+    /// The analyser of texts beside a word filter, in one run
+    Moderation(moderation::Moderation),
 }
 
 /// From a POST to every projection that shows it.
@@ -46,6 +49,7 @@ impl Bench {
         match self.what {
             What::Latency(latency) => latency.run().await,
             What::Events(events) => events.run().await,
+            What::Moderation(moderation) => moderation.run().await,
         }
     }
 }
