@@ -40,7 +40,7 @@ fn free_ports_are_free_and_different() {
 
     ports.check().unwrap();
     let numbers: BTreeSet<_> = ports.all().into_iter().map(|(_, port)| port).collect();
-    assert_eq!(numbers.len(), 11);
+    assert_eq!(numbers.len(), 12);
 }
 
 #[test]
