@@ -11,7 +11,7 @@ use crate::mint::api::ShownSubject;
 
 /// Everything that is known of one mint.
 #[derive(Clone, Debug, Object)]
-#[oai(rename = "MintDetails")]
+#[oai(example, rename = "MintDetails")]
 pub struct ShownDetails {
     /// Its id.
     pub id: MintId,
@@ -61,6 +61,33 @@ pub struct ShownDetails {
     pub history: Vec<ShownFact>,
 }
 
+impl Example for ShownDetails {
+    fn example() -> Self {
+        let subject = Subject::Post(PostId(example::id(3)));
+        let at = example::moment();
+        Self {
+            id: MintId::of(subject),
+            subject: subject.into(),
+            author_id: UserId(example::id(1)),
+            stage: "REQUESTED".to_owned(),
+            cid: None,
+            digest: None,
+            owner: None,
+            lane: None,
+            token_id: None,
+            transaction: None,
+            block: None,
+            park_reason: None,
+            park_detail: None,
+            next_step: None,
+            tombstoned: false,
+            requested_at: at,
+            updated_at: at,
+            history: vec![],
+        }
+    }
+}
+
 /// One thing that happened to a mint.
 #[derive(Clone, Debug, Object)]
 #[oai(rename = "MintFact")]
@@ -103,18 +130,6 @@ pub struct ShownLanes {
 
 impl Example for ShownLanes {
     fn example() -> Self {
-        let lane = ShownLane {
-            address: "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266".to_owned(),
-            paused: None,
-            hold: None,
-            is_live: true,
-            in_flight: 2,
-            hold_above: Some(30_000_000_000),
-            daily_budget: Some(500_000),
-            spent_today: 1200,
-            balance: Some("999000000000000000".to_owned()),
-            runs_dry_in_hours: Some(19_980),
-        };
         Self {
             minting: true,
             chain_id: Some(31337),
@@ -127,7 +142,7 @@ impl Example for ShownLanes {
                 is_well: true,
                 complaint: None,
             }],
-            lanes: vec![lane],
+            lanes: vec![ShownLane::example()],
         }
     }
 }
@@ -147,7 +162,7 @@ pub struct ShownNode {
 
 /// A lane.
 #[derive(Clone, Debug, Object)]
-#[oai(rename = "Lane")]
+#[oai(example, rename = "Lane")]
 pub struct ShownLane {
     /// The signer's address.
     pub address: String,
@@ -175,6 +190,23 @@ pub struct ShownLane {
     /// How long that lasts if the next days are like the last; missing if it spent nothing.
     #[oai(skip_serializing_if_is_none)]
     pub runs_dry_in_hours: Option<i64>,
+}
+
+impl Example for ShownLane {
+    fn example() -> Self {
+        Self {
+            address: "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266".to_owned(),
+            paused: None,
+            hold: None,
+            is_live: true,
+            in_flight: 2,
+            hold_above: Some(30_000_000_000),
+            daily_budget: Some(500_000),
+            spent_today: 1200,
+            balance: Some("999000000000000000".to_owned()),
+            runs_dry_in_hours: Some(19_980),
+        }
+    }
 }
 
 /// What a lane may spend.

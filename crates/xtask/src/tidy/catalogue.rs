@@ -56,6 +56,8 @@ struct Category<'a> {
     service: String,
     /// Variants that `is_public` names.
     private: Vec<&'a str>,
+    /// None of them is public.
+    is_private: bool,
 }
 
 impl<'a> Category<'a> {
@@ -71,7 +73,8 @@ impl<'a> Category<'a> {
             .unwrap_or_default();
         let private =
             private.split("Self::").skip(1).filter_map(|rest| rest.split([' ', '{']).next());
-        Some(Self { file, name, title, service, private: private.collect() })
+        let is_private = body.contains("fn is_public(&self) -> bool {\n        false\n");
+        Some(Self { file, name, title, service, private: private.collect(), is_private })
     }
 
     fn render(&self, tree: &Tree, page: &mut String) {
@@ -106,7 +109,7 @@ impl<'a> Category<'a> {
                 events.push(Event {
                     wire: wire.take().unwrap_or(variant),
                     doc: prose(&std::mem::take(&mut docs)),
-                    is_private: self.private.contains(&variant),
+                    is_private: self.is_private || self.private.contains(&variant),
                     fields: Vec::new(),
                 });
             } else if let (Some((name, kind)), Some(event)) =
