@@ -171,8 +171,14 @@ async fn activity_is_forgotten_two_days_later_by_the_time_of_events() {
 
     let swept = service_kit::sweep::once(world.db(), &ForgetActivity).await.unwrap();
 
-    assert_eq!(swept, Some(1));
-    let left =
-        world.column("SELECT subject_id::text FROM author_activity ORDER BY occurred_at").await;
-    assert_eq!(left, [12, 14].map(|number| Uuid::from_u128(number).to_string()));
+    // What the author did, and the signature of what he wrote.
+    assert_eq!(swept, Some(2));
+    for query in [
+        "SELECT subject_id::text FROM author_activity ORDER BY occurred_at",
+        "SELECT subject_id::text FROM text_signature ORDER BY occurred_at",
+        "SELECT DISTINCT subject_id::text FROM text_band ORDER BY 1",
+    ] {
+        let left = world.column(query).await;
+        assert_eq!(left, [12, 14].map(|number| Uuid::from_u128(number).to_string()), "{query}");
+    }
 }
