@@ -87,6 +87,10 @@ async fn everything_that_is_sent_or_answered_has_an_example() {
                     !["application/x-ndjson", "text/event-stream"].contains(&kind.as_str())
                 });
             for (kind, body) in bodies_of_known_end {
+                // An archive shows nothing to people.
+                if body["schema"]["format"] == "binary" {
+                    continue;
+                }
                 assert!(shows_example(&merged, &body["schema"]), "{method} {path}: {kind}");
                 bodies += 1;
             }
