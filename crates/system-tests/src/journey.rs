@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use ethers_signers::{LocalWallet, Signer as _};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -30,6 +31,7 @@ pub async fn walk(client: &Client, report: Reporter<'_>) -> Result<()> {
     let ben = walk.sign_up(&format!("ben-{run:x}@demo.peerlink.invalid"), "Ben").await?;
     walk.refusals(&ada).await?;
     walk.connect(&ada, &ben).await?;
+    walk.agree(&ada).await?;
     let post = walk.post(&ada).await?;
     let comment = walk.comment(&ben, &post).await?;
     walk.reply(&ada, &post, &comment).await?;
@@ -101,6 +103,23 @@ impl Walk<'_> {
             .any(|one| text(one, "user_id").is_ok_and(|id| id == ben.id));
         ensure!(known, "Ada does not see the connection: {connections}");
         self.done("connect", &text(&connection, "connection_id")?, since);
+        Ok(())
+    }
+
+    async fn agree(&self, ada: &Person) -> Result<()> {
+        let since = Instant::now();
+        let wish = json!({ "minting": "EVERYTHING", "text": "COMMITMENT" });
+        ada.call(&Method::PUT, "/mints/consent", Some(&wish)).await?.expect(200)?;
+        let key = [uuid::Uuid::new_v4(), uuid::Uuid::new_v4()].map(uuid::Uuid::into_bytes).concat();
+        let wallet = LocalWallet::from_bytes(&key).context("32 bytes are a key")?;
+        let claim = json!({ "address": format!("{:?}", wallet.address()) });
+        let path = "/mints/wallet/challenge";
+        let challenge = ada.call(&Method::POST, path, Some(&claim)).await?.expect(200)?;
+        let signature = wallet.sign_message(text(&challenge, "message")?).await?;
+        let proof = json!({ "signature": format!("0x{signature}") });
+        let proven = ada.call(&Method::PUT, "/mints/wallet", Some(&proof)).await?.expect(200)?;
+        let address = text(&proven, "address")?;
+        self.done("agree to tokens, prove a wallet by a signature", &address, since);
         Ok(())
     }
 
@@ -237,14 +256,14 @@ impl Walk<'_> {
     async fn mint(&self, ada: &Person, post: &str) -> Result<()> {
         let since = Instant::now();
         let mint = until(SOON, || async {
-            let page = ada.get("/mints?state=READY_FOR_MINTING").await?;
+            let page = ada.get("/mints").await?;
             let mint = items(&page)?
                 .iter()
                 .find(|mint| mint.pointer("/subject/id").and_then(Value::as_str) == Some(post))
                 .with_context(|| format!("no mint of the post: {page}"))?;
-            text(mint, "id")
+            Ok(format!("mint {} is {}", text(mint, "id")?, text(mint, "state")?))
         });
-        self.done("find the post ready for minting", &format!("mint {}", mint.await?), since);
+        self.done("see the post on its way to a token", &mint.await?, since);
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Services share no database, so whoever needs such events asks for them on the producer's control stream. Any relay process
 //! of the producer appends them, under their own ids and by the script that publishes, to a stream made for this one reader;
-//! several that answer the same request do no harm. At most [`WINDOW`] entries are ahead of what the reader has made durable,
+//! several that answer the same request do no harm. At most `WINDOW` entries are ahead of what the reader has made durable,
 //! and the stream ends by itself a minute after the last answer: what this takes of Redis's memory is bounded by the reader.
 //!
 //! A request is repeated until it is answered, so nothing depends on one that is lost, or on a producer that is killed over it.

@@ -16,7 +16,7 @@ pub const MAX_PARTITIONS: u16 = 64;
 /// # Errors
 ///
 /// [`EpochError::Partitions`] and [`EpochError::Unchanged`] for a number that is not to be had, [`EpochError::Diverged`] for a
-/// store that [`bump`](super::bump) has to settle first. [`EpochError::Runtime`] if the database or Redis fails: nothing has
+/// store that [`bump`](super::bump()) has to settle first. [`EpochError::Runtime`] if the database or Redis fails: nothing has
 /// changed then, or everything has and is announced by the relay.
 pub async fn repartition(
     store: &EventStore,

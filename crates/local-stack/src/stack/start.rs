@@ -148,15 +148,18 @@ pub(super) fn launches(
 
 /// What the minting worker is told of this machine.
 fn minting(dir: &Path, chain: Option<&(String, String)>) -> Vec<(String, String)> {
-    let mut variables = vec![("BLOCKS_DIR", dir.join("blocks").to_string_lossy().into_owned())];
+    let mut variables = vec![
+        ("BLOCKS_DIR", dir.join("blocks").to_string_lossy().into_owned()),
+        // A demonstration is short.
+        ("MINT_DELAY", "5".to_owned()),
+    ];
     if let Some((url, contract)) = chain {
         variables.extend([
             ("CHAIN_RPC_URLS", url.clone()),
             ("CHAIN_ID", CHAIN_ID.to_string()),
             ("MINT_CONTRACT", contract.clone()),
             ("MINT_DEV_KEYS", contract::LANE_KEY.to_owned()),
-            // A demonstration is short, and its chain has one node.
-            ("MINT_DELAY", "5".to_owned()),
+            // The chain of one machine has one node.
             ("MINT_BATCH_AGE_MS", "500".to_owned()),
             ("MINT_CONFIRMATIONS", "2".to_owned()),
         ]);
