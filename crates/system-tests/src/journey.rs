@@ -110,7 +110,8 @@ impl Walk<'_> {
         let since = Instant::now();
         let wish = json!({ "minting": "EVERYTHING", "text": "COMMITMENT" });
         ada.call(&Method::PUT, "/mints/consent", Some(&wish)).await?.expect(200)?;
-        let key = [uuid::Uuid::new_v4(), uuid::Uuid::new_v4()].map(uuid::Uuid::into_bytes).concat();
+        let mut key = [0; 32];
+        fastrand::fill(&mut key);
         let wallet = LocalWallet::from_bytes(&key).context("32 bytes are a key")?;
         let claim = json!({ "address": format!("{:?}", wallet.address()) });
         let path = "/mints/wallet/challenge";
