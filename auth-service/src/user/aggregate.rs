@@ -267,6 +267,17 @@ mod tests {
     }
 
     #[test]
+    fn the_end_of_a_restriction_lets_nobody_in_whose_address_is_not_verified() {
+        let mut history = registered();
+        for status in [AccountStatus::Suspended, AccountStatus::Active] {
+            history.extend(given(&history).restrict(status));
+        }
+
+        assert_eq!(history.len(), registered().len() + 2);
+        assert_eq!(given(&history).sign_in(), Err(UserError::MayNotSignIn));
+    }
+
+    #[test]
     fn an_address_is_verified_once() {
         assert_eq!(given(&verified()).verify(&[]), Err(UserError::AlreadyVerified));
     }

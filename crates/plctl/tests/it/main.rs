@@ -1,6 +1,7 @@
 //! The program, run as an operator runs it, on real servers.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod analyse;
 mod archive;
 mod configuration;
 mod epoch;
