@@ -4,6 +4,7 @@ pub mod account;
 pub mod case;
 pub mod confirm;
 pub mod content;
+pub mod drift;
 pub mod journal;
 pub mod published;
 pub mod reach;
@@ -11,9 +12,11 @@ pub mod report;
 pub mod settings;
 pub mod standing;
 pub mod statement;
+pub mod version;
 
 use std::{process::ExitCode, sync::Arc};
 
+use content_screening::record::ScreeningEvent;
 use event_runtime::Streams;
 use service_kit::{Definition, Host, Parts, events::live::Live, sql_migrations};
 use shared_schemas::{Service, moderation::CaseEvent, standing::StandingEvent};
@@ -32,6 +35,11 @@ use crate::{
     },
     confirm::reactor::Confirmation,
     content::{projection::ForgetActivity, reactor::ContentScreening},
+    drift::{
+        api::DriftApi,
+        measure::Measure,
+        projection::{FigureReadModel, ForgetFigures},
+    },
     journal::api::JournalApi,
     published::projection::PublishedProjection,
     reach::projection::ReachProjection,
@@ -41,6 +49,19 @@ use crate::{
         api::StandingApi, due::DueSanctions, projection::StandingReadModel, reactor::Strikes,
     },
     statement::api::StatementApi,
+    version::{
+        aggregate::VersionEvent,
+        analysers::Analysers,
+        api::{PROPOSE, PROPOSE_BYTES, VersionApi},
+        lifecycle::Lifecycle,
+        projection::VersionReadModel,
+        shadow::{
+            aggregate::ShadowEvent,
+            projection::{ForgetShadows, ShadowReadModel},
+            reactor::ShadowScreening,
+        },
+        watch::Watch,
+    },
 };
 
 /// Title and description of the document.
@@ -59,6 +80,7 @@ pub fn definition() -> Definition<Config> {
             "0004_review",
             "0005_standing",
             "0006_near_copy",
+            "0008_analyser_version",
         ],
         build,
     }
@@ -71,9 +93,16 @@ pub fn run() -> ExitCode {
 
 fn build(host: &Host<Config>) -> Parts {
     let cases = Streams::new(host.store.clone(), CaseReadModel);
-    let screenings = Streams::without_read_model(host.store.clone());
+    let screenings = Streams::new(host.store.clone(), FigureReadModel);
+    let shadows = Streams::new(host.store.clone(), ShadowReadModel);
     let clearances = Streams::without_read_model(host.store.clone());
-    let analyser = Arc::clone(&host.config.analyser);
+    let analysers = Arc::new(Analysers::new(Arc::clone(&host.config.built_in)));
+    let lifecycle = Lifecycle {
+        versions: Streams::new(host.store.clone(), VersionReadModel),
+        analysers: Arc::clone(&analysers),
+    };
+    let shadow_files = host.config.shadow_files.clone();
+    let is_apart = shadow_files.is_some();
     let decisions = Decisions {
         cases: cases.clone(),
         two_reviewers_from: host.config.two_reviewers_from.into(),
@@ -91,29 +120,50 @@ fn build(host: &Host<Config>) -> Parts {
         StatementApi { decisions },
         StandingApi { standings: standings.clone() },
         JournalApi { store: host.store.clone() },
+        VersionApi { lifecycle: lifecycle.clone() },
+        DriftApi { store: host.store.clone() },
     );
+    let watch = Watch { lifecycle: lifecycle.clone() };
+    let measure = Measure { store: host.store.clone() };
     Parts::new(host)
         .api(api, TITLE, DESCRIPTION)
+        .large_body(PROPOSE, PROPOSE_BYTES)
         .sweep(ForgetActivity)
+        .sweep(ForgetShadows)
+        .sweep(ForgetFigures)
         .on_start(move || async move {
-            tasks.spawn(due.run(shutdown));
+            lifecycle.start(shadow_files).await?;
+            tasks.spawn(due.run(shutdown.clone()));
+            tasks.spawn(watch.run(shutdown.clone()));
+            tasks.spawn(measure.run(shutdown));
             Ok(())
         })
         .runtime(|runtime| {
-            runtime
+            let shadow = |apart| ShadowScreening {
+                apart,
+                analysers: Arc::clone(&analysers),
+                shadows: shadows.clone(),
+            };
+            let runtime = runtime
                 .read_model::<CaseEvent>(CaseReadModel)
                 .read_model::<ReportEvent>(ReportReadModel)
                 .read_model::<StandingEvent>(StandingReadModel)
+                .read_model::<ScreeningEvent>(FigureReadModel)
+                .read_model::<VersionEvent>(VersionReadModel)
+                .read_model::<ShadowEvent>(ShadowReadModel)
                 .projection(AccountProjection)
                 .projection(PublishedProjection)
                 .projection(ReachProjection)
                 .reactor(ContentScreening {
-                    analyser,
+                    analysers: Arc::clone(&analysers),
                     screenings,
                     clearances,
                     cases: cases.clone(),
                 })
                 .reactor(Confirmation { cases })
                 .reactor(Strikes { standings })
+                .reactor(shadow(false));
+            // Nobody else has, or needs, what this instance was started with.
+            if is_apart { runtime.reactor(shadow(true)) } else { runtime }
         })
 }

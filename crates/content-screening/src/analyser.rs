@@ -91,7 +91,7 @@ impl Analyser for RuleAnalyser {
             kind: content.kind,
             language_supported,
         });
-        let (by_model, model) = model::judge(original, &self.model, &signals.model);
+        let (by_model, said) = model::judge(original, &self.model, &signals.model);
         found.extend(by_model);
         found.extend(links::judge(original, &links, &signals.links));
         found.extend(repetition::judge(original, &signals.repetition));
@@ -103,7 +103,17 @@ impl Analyser for RuleAnalyser {
         let scores = findings::scores(&findings);
         let (verdict, reasons) = policy.decide(&scores, &findings, language_supported);
         let language_unsupported = !language_supported;
-        Analysis { verdict, reasons, scores, findings, model, language_unsupported }
+        let model::Said { scores: model, language, corrected } = said;
+        Analysis {
+            verdict,
+            reasons,
+            scores,
+            findings,
+            model,
+            language,
+            corrected,
+            language_unsupported,
+        }
     }
 
     fn links(&self, text: &str) -> Vec<String> {

@@ -150,6 +150,12 @@ pub struct Analysis {
     /// What the trained model says, in thousandths; empty for an analyser that had none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub model: BTreeMap<Category, u16>,
+    /// The language that the model took the text to be in, ISO 639-3, or `und`; empty in analyses that did not say.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub language: String,
+    /// How many words the model read as another word than they were written.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub corrected: u32,
     /// The text is not in a language the word rules know, so that single words count little.
     pub language_unsupported: bool,
 }

@@ -43,6 +43,15 @@ const SPAN_WEIGHT: u8 = 1;
 /// Probabilities of one text, in thousandths, by category; the same on every machine.
 pub(super) type Scores = BTreeMap<Category, u16>;
 
+/// What the model says of one text besides its findings.
+pub(super) struct Said {
+    pub(super) scores: Scores,
+    /// See [`super::Analysis::language`].
+    pub(super) language: String,
+    /// See [`super::Analysis::corrected`].
+    pub(super) corrected: u32,
+}
+
 impl ModelRules {
     /// Notes everything that is wrong with the levels.
     pub(super) fn check(&self, problems: &mut Vec<RuleProblem>) {
@@ -89,9 +98,9 @@ impl ModelRules {
     }
 }
 
-/// The findings of the model and its probabilities. Hate and threats count only in the language that the model knows; in one
+/// The findings of the model, its probabilities and what it took the text for. Hate and threats count only in the language that the model knows; in one
 /// it does not know at all, the rest is mentioned and never holds.
-pub(super) fn judge(text: &str, analyser: &Analyser, rules: &ModelRules) -> (Vec<Finding>, Scores) {
+pub(super) fn judge(text: &str, analyser: &Analyser, rules: &ModelRules) -> (Vec<Finding>, Said) {
     let analysis = analyser.analyse(text);
     let mut found = Vec::new();
     let mut scores = Scores::new();
@@ -133,7 +142,8 @@ pub(super) fn judge(text: &str, analyser: &Analyser, rules: &ModelRules) -> (Vec
             explanation: "These words contribute most to that.".to_owned(),
         }));
     }
-    (found, scores)
+    let language = analysis.language.code().to_owned();
+    (found, Said { scores, language, corrected: analysis.corrected })
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 1000")]

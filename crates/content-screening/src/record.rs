@@ -87,6 +87,8 @@ mod tests {
                 scores: BTreeMap::new(),
                 findings: vec![],
                 model: BTreeMap::new(),
+                language: String::new(),
+                corrected: 0,
                 language_unsupported: false,
             },
         }

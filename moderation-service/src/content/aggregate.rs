@@ -31,7 +31,7 @@ impl Screening {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use std::collections::BTreeMap;
 
     use content_screening::{AnalyserVersion, Analysis, Behaviour, Verdict};
@@ -40,7 +40,7 @@ pub(super) mod tests {
 
     use super::*;
 
-    pub(in crate::content) fn completed(subject_version: u64) -> Completed {
+    pub(crate) fn completed(subject_version: u64) -> Completed {
         Completed {
             subject: Subject::Post(PostId(Uuid::from_u128(1))),
             subject_version,
@@ -58,6 +58,8 @@ pub(super) mod tests {
                 scores: BTreeMap::new(),
                 findings: vec![],
                 model: BTreeMap::new(),
+                language: String::new(),
+                corrected: 0,
                 language_unsupported: false,
             },
         }
