@@ -2,8 +2,12 @@
 
 use content_screening::{RuleFiles, Verdict};
 use event_runtime::Recorded;
-use moderation_service::version::aggregate::{VersionEvent, VersionId, VersionsId};
+use moderation_service::version::{
+    aggregate::{VersionEvent, VersionId, VersionsId},
+    view,
+};
 use reqwest::Method;
+use sea_orm::TransactionTrait;
 use serde_json::{Value, json};
 use shared_schemas::{UserId, moderation::Subject};
 use test_kit::eventually;
@@ -259,6 +263,41 @@ async fn two_instances_switch_at_the_same_event() {
     }
     assert!(by_new >= 40, "{by_new}: what is published after the promotion is judged by it");
     other.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_promotion_waits_for_those_who_judge_and_they_for_it() {
+    let world = World::start().await;
+    let id = world.proposed(&lenient()).await;
+    let waiting = |count: &'static str| {
+        let world = &world;
+        eventually(SOON, move || async move {
+            let query =
+                "SELECT count(*)::text FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
+            let waiting = world.column(query).await;
+            if waiting == [count] { Ok(()) } else { Err(waiting) }
+        })
+    };
+
+    let judging = world.db().begin().await.unwrap();
+    view::hold(&judging).await.unwrap();
+    let promotion = async {
+        world.forced(&id).await;
+    };
+    let release = async {
+        waiting("1").await;
+        assert_eq!(world.version(&id).await["state"], "PROPOSED");
+        judging.rollback().await.unwrap();
+    };
+    tokio::join!(promotion, release);
+
+    let promoting = world.db().begin().await.unwrap();
+    view::seize(&promoting).await.unwrap();
+    let post = world.post(10, INSULT).await;
+    waiting("1").await;
+    world.screenings(post, 0).await;
+    promoting.rollback().await.unwrap();
+    assert_eq!(world.judged_by(post).await, (id, Verdict::Allow));
 }
 
 #[tokio::test(flavor = "multi_thread")]
