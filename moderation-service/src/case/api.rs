@@ -33,6 +33,8 @@ pub(crate) enum Tag {
     Sanctions,
     /// What moderation does, for everybody to see.
     Transparency,
+    /// Rules, policy and model: proposed, in shadow, promoted, taken back; and how the texts change.
+    Versions,
 }
 
 #[derive(ApiResponse)]

@@ -262,6 +262,7 @@ fn analysis(image: &ImageHash, found: &Match) -> Analysis {
         language: String::new(),
         labels: vec![],
         would: None,
+        corrected: 0,
     }
 }
 
