@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{CommentId, Event, PostId, Service, UserId, choice::choices};
+use crate::{CaseId, CommentId, Event, PostId, Service, UserId, choice::choices};
 
 choices! {
     /// Why content is not acceptable.
@@ -104,6 +104,13 @@ impl Subject {
             Self::Post(id) => id.0.as_bytes(),
             Self::Comment(id) => id.0.as_bytes(),
         }
+    }
+}
+
+impl CaseId {
+    /// The case about one version of some content: there is one at most.
+    pub fn about(subject: &Subject, subject_version: u64) -> Self {
+        Self::derive(&[subject.as_bytes(), &subject_version.to_be_bytes()])
     }
 }
 

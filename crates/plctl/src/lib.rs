@@ -23,6 +23,7 @@ mod lag;
 mod lease;
 mod maintenance;
 mod mint;
+mod moderation;
 mod parked;
 mod pending;
 pub mod reference;

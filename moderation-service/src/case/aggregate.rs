@@ -139,7 +139,7 @@ pub enum CaseError {
 
 /// The case about one version of some content: there is one at most.
 pub fn case_id(subject: &Subject, subject_version: u64) -> CaseId {
-    CaseId::derive(&[subject.as_bytes(), &subject_version.to_be_bytes()])
+    CaseId::about(subject, subject_version)
 }
 
 /// Where a case stands right after a decision.

@@ -1,0 +1,32 @@
+//! `moderation`: recorded judgements made again, and what follows from other ones.
+
+mod flip;
+mod human;
+mod judge;
+mod read;
+mod replay;
+mod report;
+mod tally;
+
+use clap::Subcommand;
+
+use crate::cli::Global;
+use crate::exit::{Failure, Verdict};
+
+/// Judgements of texts.
+#[derive(Subcommand)]
+pub(crate) enum Moderation {
+    /// Judge every text on record again and compare; exit code 3 when something is different
+    Replay(replay::Replay),
+    /// What other rules would have done in the last days; exit code 3 when anything
+    WhatIf(replay::WhatIf),
+}
+
+impl Moderation {
+    pub(crate) async fn run(self, global: &Global) -> Result<Verdict, Failure> {
+        match self {
+            Self::Replay(replay) => replay.run(global).await,
+            Self::WhatIf(what_if) => what_if.run(global).await,
+        }
+    }
+}
