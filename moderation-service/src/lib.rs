@@ -1,6 +1,7 @@
 //! The moderation service: screens what people publish, and keeps the cases that ask for a decision.
 
 pub mod account;
+pub mod batch;
 pub mod case;
 pub mod confirm;
 pub mod content;
@@ -20,6 +21,13 @@ use shared_schemas::{Service, moderation::CaseEvent, standing::StandingEvent};
 
 use crate::{
     account::projection::AccountProjection,
+    batch::{
+        aggregate::BatchEvent,
+        api::BatchApi,
+        part::PartEvent,
+        projection::{BatchReadModel, PartReadModel},
+        run::BatchRun,
+    },
     case::{
         api::CaseApi,
         decide::Decisions,
@@ -59,6 +67,7 @@ pub fn definition() -> Definition<Config> {
             "0004_review",
             "0005_standing",
             "0006_near_copy",
+            "0007_batch",
         ],
         build,
     }
@@ -80,6 +89,9 @@ fn build(host: &Host<Config>) -> Parts {
     };
     let reports = Streams::new(host.store.clone(), ReportReadModel);
     let standings = Streams::new(host.store.clone(), StandingReadModel);
+    let batches = Streams::new(host.store.clone(), BatchReadModel);
+    let parts = Streams::new(host.store.clone(), PartReadModel);
+    let batch_run = BatchRun { batches: batches.clone(), cases: cases.clone() };
     let due = DueSanctions { standings: standings.clone() };
     let (tasks, shutdown) = (host.tasks.clone(), host.shutdown.clone());
     let api = (
@@ -90,13 +102,15 @@ fn build(host: &Host<Config>) -> Parts {
         LiveApi { live: Live::new(host, STREAMS) },
         StatementApi { decisions },
         StandingApi { standings: standings.clone() },
+        BatchApi { batches, parts },
         JournalApi { store: host.store.clone() },
     );
     Parts::new(host)
         .api(api, TITLE, DESCRIPTION)
         .sweep(ForgetActivity)
         .on_start(move || async move {
-            tasks.spawn(due.run(shutdown));
+            tasks.spawn(due.run(shutdown.clone()));
+            tasks.spawn(batch_run.run(shutdown));
             Ok(())
         })
         .runtime(|runtime| {
@@ -104,6 +118,8 @@ fn build(host: &Host<Config>) -> Parts {
                 .read_model::<CaseEvent>(CaseReadModel)
                 .read_model::<ReportEvent>(ReportReadModel)
                 .read_model::<StandingEvent>(StandingReadModel)
+                .read_model::<BatchEvent>(BatchReadModel)
+                .read_model::<PartEvent>(PartReadModel)
                 .projection(AccountProjection)
                 .projection(PublishedProjection)
                 .projection(ReachProjection)

@@ -6,6 +6,7 @@
 
 mod actions;
 mod analyse;
+mod api;
 mod bench;
 pub mod cli;
 mod completions;

@@ -17,6 +17,7 @@ fn opening() -> Opening {
         analyser: "test".to_owned(),
         analysis: Value::Null,
         cluster_id: None,
+        batch_id: None,
     }
 }
 
@@ -77,7 +78,7 @@ fn a_removal_is_decided_by_the_policy_when_the_case_opens() {
     assert_eq!(given.state(), CaseState::DeleteRequested);
     assert!(matches!(
         given.0.as_slice(),
-        [_, CaseEvent::Decided { decision: Decision::Delete, decided_by: Decider::Policy { version }, .. }]
+        [_, CaseEvent::Decided { decision: Decision::Delete, decided_by: Decider::Policy { version, .. }, .. }]
             if version == "test"
     ));
 }

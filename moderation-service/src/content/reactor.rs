@@ -168,6 +168,7 @@ impl ContentScreening {
             analyser: analyser.to_string(),
             analysis: to_json(&analysis)?,
             cluster_id,
+            batch_id: None,
         };
         let id = case_id(&subject, subject_version);
         self.cases

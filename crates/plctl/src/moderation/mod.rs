@@ -1,5 +1,6 @@
 //! `moderation`: recorded judgements made again, and what follows from other ones.
 
+mod apply;
 mod flip;
 mod human;
 mod judge;
@@ -20,6 +21,12 @@ pub(crate) enum Moderation {
     Replay(replay::Replay),
     /// What other rules would have done in the last days; exit code 3 when anything
     WhatIf(replay::WhatIf),
+    /// Carry changed judgements out as one batch; exit code 3 when any was left alone
+    Apply(apply::Apply),
+    /// Undo a batch; exit code 3 when anything was left alone
+    Revert(apply::Revert),
+    /// Batches, and what they left alone
+    Batches(apply::Batches),
 }
 
 impl Moderation {
@@ -27,6 +34,9 @@ impl Moderation {
         match self {
             Self::Replay(replay) => replay.run(global).await,
             Self::WhatIf(what_if) => what_if.run(global).await,
+            Self::Apply(apply) => apply.run(global).await,
+            Self::Revert(revert) => revert.run(global).await,
+            Self::Batches(batches) => batches.run(global).await,
         }
     }
 }
