@@ -157,6 +157,7 @@ impl ContentScreening {
             analysis: to_json(&analysis)?,
             cluster_id,
             labels: analysis.labels,
+            batch_id: None,
         };
         let id = case_id(&subject, subject_version);
         self.cases
