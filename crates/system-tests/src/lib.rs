@@ -9,6 +9,7 @@ pub mod latency;
 pub mod oracle;
 pub mod person;
 pub mod seed;
+pub mod token;
 pub mod weight;
 pub mod workload;
 
