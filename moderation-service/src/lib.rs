@@ -8,7 +8,6 @@ pub mod journal;
 pub mod published;
 pub mod reach;
 pub mod report;
-pub mod screening;
 pub mod settings;
 pub mod standing;
 pub mod statement;
@@ -73,6 +72,7 @@ pub fn run() -> ExitCode {
 fn build(host: &Host<Config>) -> Parts {
     let cases = Streams::new(host.store.clone(), CaseReadModel);
     let screenings = Streams::without_read_model(host.store.clone());
+    let clearances = Streams::without_read_model(host.store.clone());
     let analyser = Arc::clone(&host.config.analyser);
     let decisions = Decisions {
         cases: cases.clone(),
@@ -107,7 +107,12 @@ fn build(host: &Host<Config>) -> Parts {
                 .projection(AccountProjection)
                 .projection(PublishedProjection)
                 .projection(ReachProjection)
-                .reactor(ContentScreening { analyser, screenings, cases: cases.clone() })
+                .reactor(ContentScreening {
+                    analyser,
+                    screenings,
+                    clearances,
+                    cases: cases.clone(),
+                })
                 .reactor(Confirmation { cases })
                 .reactor(Strikes { standings })
         })

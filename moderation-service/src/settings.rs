@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use service_kit::{Env, config::Settings};
 
-use crate::screening::{Analyser, RuleAnalyser};
+use content_screening::{Analyser, RuleAnalyser};
 
 /// Settings of this service.
 pub struct Config {

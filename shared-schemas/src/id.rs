@@ -68,6 +68,8 @@ macro_rules! ids {
 ids! {
     /// Identifies a moderation case.
     CaseId,
+    /// Identifies the clearance of a post or comment; derived from its subject.
+    ClearanceId,
     /// Identifies a comment.
     CommentId,
     /// Identifies the connection of two users; derived from the pair.
@@ -119,6 +121,13 @@ impl ConnectionId {
     pub fn between(one: UserId, other: UserId) -> Self {
         let (low, high) = if one <= other { (one, other) } else { (other, one) };
         Self::derive(&[low.0.as_bytes(), high.0.as_bytes()])
+    }
+}
+
+impl ClearanceId {
+    /// The one clearance that a post or comment has.
+    pub fn of(subject: &crate::moderation::Subject) -> Self {
+        Self::derive(&[subject.as_bytes()])
     }
 }
 

@@ -8,6 +8,7 @@
 //! - `golden/` holds one file per wire form ever written. It is append-only, and every file must decode for ever.
 
 pub mod choice;
+pub mod clearance;
 pub mod comment;
 pub mod connection;
 pub mod consent;
@@ -30,7 +31,7 @@ pub mod wallet;
 
 pub use event::{DecodeError, Event, RawEvent};
 pub use id::{
-    CaseId, CommentId, ConnectionId, EventId, LaneId, MintId, NotificationId, PostId, ReactionId,
-    SanctionId, SessionId, SigningKeyId, UserId, ViewId,
+    CaseId, ClearanceId, CommentId, ConnectionId, EventId, LaneId, MintId, NotificationId, PostId,
+    ReactionId, SanctionId, SessionId, SigningKeyId, UserId, ViewId,
 };
 pub use service::Service;

@@ -1,6 +1,6 @@
 //! Scoring.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use crate::{
     Category, Language, Model, ModelError, Scores,
@@ -57,12 +57,12 @@ impl Analyser {
     /// # Errors
     ///
     /// [`ModelError`] if the crate was built with a damaged model file.
-    pub fn built_in() -> Result<&'static Self, ModelError> {
-        static ANALYSER: OnceLock<Analyser> = OnceLock::new();
+    pub fn built_in() -> Result<&'static Arc<Self>, ModelError> {
+        static ANALYSER: OnceLock<Arc<Analyser>> = OnceLock::new();
         if let Some(analyser) = ANALYSER.get() {
             return Ok(analyser);
         }
-        let analyser = Self::new(Model::from_bytes(BUILT_IN)?);
+        let analyser = Arc::new(Self::new(Model::from_bytes(BUILT_IN)?));
         Ok(ANALYSER.get_or_init(|| analyser))
     }
 

@@ -17,7 +17,7 @@ use super::{
     review::body::{AppealView, ReviewView},
     view::CaseRow,
 };
-use crate::screening::{Analysis, Finding, Verdict};
+use content_screening::{Analysis, Finding, Verdict};
 
 /// A case.
 #[derive(Clone, Debug, Object)]

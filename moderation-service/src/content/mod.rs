@@ -4,6 +4,7 @@
 //! version and what was known of the author at that moment, so that the same judgement can be made again.
 
 pub mod aggregate;
+pub mod clearance;
 pub mod cluster;
 pub mod fingerprint;
 pub mod projection;

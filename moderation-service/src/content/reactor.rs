@@ -3,9 +3,14 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use content_screening::{
+    Analyser, Analysis, Verdict,
+    publication::Publication,
+    record::{Completed, ScreeningId},
+};
 use event_runtime::{ApplyError, Expected, Reactor, Recorded, RecordedEvent, Streams, UnitOfWork};
 use shared_schemas::{
-    CommentId, PostId, Service, UserId,
+    ClearanceId, CommentId, PostId, Service,
     comment::CommentEvent,
     envelope::Metadata,
     moderation::{CaseState, Subject},
@@ -13,7 +18,8 @@ use shared_schemas::{
 };
 
 use super::{
-    aggregate::{Completed, Screening, ScreeningId},
+    aggregate::Screening,
+    clearance::Clearance,
     cluster::{self, Cluster},
     fingerprint::text_hash,
     projection::{self, Activity},
@@ -25,7 +31,6 @@ use crate::{
         aggregate::{Case, CaseError, Opening, Visibility, case_id},
     },
     confirm,
-    screening::{Analyser, Analysis, Content, ContentKind, Verdict},
 };
 
 /// Judges every version of every post and comment, records the judgement, and opens a case where it asks for one. If the
@@ -35,17 +40,16 @@ pub struct ContentScreening {
     pub analyser: Arc<dyn Analyser>,
     /// The judgements.
     pub screenings: Streams<Screening>,
+    /// What is known to be harmless.
+    pub clearances: Streams<Clearance>,
     /// The cases.
     pub cases: Streams<Case>,
 }
 
-/// A text that was made public.
-struct Publication {
+/// A text that was made public, and by what.
+struct Published {
     subject: Subject,
-    author_id: UserId,
-    text: String,
-    kind: ContentKind,
-    edited: bool,
+    publication: Publication,
     metadata: Metadata,
 }
 
@@ -60,41 +64,43 @@ impl Reactor for ContentScreening {
     }
 
     async fn react(&self, work: &UnitOfWork, event: &RecordedEvent) -> Result<(), ApplyError> {
-        let publication = if let Some(post) = event.open::<PostEvent>()? {
+        let published = if let Some(post) = event.open::<PostEvent>()? {
             of_post(post)
         } else if let Some(comment) = event.open::<CommentEvent>()? {
             of_comment(comment)
         } else {
             None
         };
-        let Some(publication) = publication else { return Ok(()) };
-        let activity = self.activity(&publication, event);
-        let cluster = find_cluster(work, &publication, &activity).await?;
-        let completed = self.judge(work, &publication, &activity, cluster.as_ref()).await?;
+        let Some(published) = published else { return Ok(()) };
+        let activity = self.activity(&published, event);
+        let cluster = find_cluster(work, &published.publication, &activity).await?;
+        let completed =
+            self.judge(work, &published.publication, &activity, cluster.as_ref()).await?;
         projection::remember(work.txn(), &activity).await?;
         self.screenings
             .execute_in(
                 work,
-                ScreeningId::from(publication.subject),
+                ScreeningId::from(published.subject),
                 Expected::Any,
-                &publication.metadata,
+                &published.metadata,
                 |screening| Ok::<_, CaseError>(screening.complete(completed.clone())),
             )
             .await?;
         match completed.analysis.verdict {
-            Verdict::Allow => Ok(()),
+            Verdict::Allow => self.clear(work, &completed, &published.metadata).await,
             Verdict::Hold | Verdict::Remove => {
                 let cluster_id = cluster.map(|cluster| cluster.id);
-                self.open_case(work, completed, cluster_id, &publication.metadata).await
+                self.open_case(work, completed, cluster_id, &published.metadata).await
             }
         }
     }
 }
 
 impl ContentScreening {
-    fn activity(&self, publication: &Publication, event: &RecordedEvent) -> Activity {
+    fn activity(&self, published: &Published, event: &RecordedEvent) -> Activity {
+        let Published { subject, publication, .. } = published;
         Activity {
-            subject: publication.subject,
+            subject: *subject,
             subject_version: u64::try_from(event.aggregate_version.0).unwrap_or(0),
             author_id: publication.author_id,
             edited: publication.edited,
@@ -116,8 +122,7 @@ impl ContentScreening {
             behaviour.near_copies_last_day = cluster.copies;
             behaviour.near_copy_authors_last_day = cluster.authors;
         }
-        let content = Content { text: &publication.text, kind: publication.kind };
-        let analysis = self.analyser.analyse(&content, &behaviour);
+        let analysis = self.analyser.analyse(&publication.content(), &behaviour);
         Ok(Completed {
             subject: activity.subject,
             subject_version: activity.subject_version,
@@ -126,6 +131,21 @@ impl ContentScreening {
             behaviour,
             analysis,
         })
+    }
+
+    async fn clear(
+        &self,
+        work: &UnitOfWork,
+        completed: &Completed,
+        metadata: &Metadata,
+    ) -> Result<(), ApplyError> {
+        let id = ClearanceId::of(&completed.subject);
+        self.clearances
+            .execute_in(work, id, Expected::Any, metadata, |clearance| {
+                Ok::<_, CaseError>(clearance.grant(completed))
+            })
+            .await?;
+        Ok(())
     }
 
     async fn open_case(
@@ -191,44 +211,15 @@ fn to_json(analysis: &Analysis) -> Result<serde_json::Value, ApplyError> {
     serde_json::to_value(analysis).map_err(|error| ApplyError::reject("unencodable", error))
 }
 
-fn of_post(post: Recorded<PostEvent>) -> Option<Publication> {
-    let metadata = post.consequence();
-    let (author_id, title, body, edited) = match post.event {
-        PostEvent::Published { author_id, title, body, .. } => (author_id, title, body, false),
-        PostEvent::Edited { author_id, title, body, .. } => (author_id, title, body, true),
-        PostEvent::Drafted { .. }
-        | PostEvent::DraftEdited { .. }
-        | PostEvent::DraftDeleted {}
-        | PostEvent::Archived {}
-        | PostEvent::Deleted {}
-        | PostEvent::Hidden { .. }
-        | PostEvent::Restored { .. } => return None,
-    };
-    Some(Publication {
-        subject: Subject::Post(PostId(post.aggregate_id)),
-        author_id,
-        text: format!("{title}\n{body}"),
-        kind: ContentKind::Post,
-        edited,
-        metadata,
-    })
+fn of_post(post: Recorded<PostEvent>) -> Option<Published> {
+    let (subject, metadata) = (Subject::Post(PostId(post.aggregate_id)), post.consequence());
+    let publication = Publication::of_post(post.event)?;
+    Some(Published { subject, publication, metadata })
 }
 
-fn of_comment(comment: Recorded<CommentEvent>) -> Option<Publication> {
-    let metadata = comment.consequence();
-    let (author_id, text, edited) = match comment.event {
-        CommentEvent::Added { author_id, body, .. } => (author_id, body, false),
-        CommentEvent::Edited { author_id, body, .. } => (author_id, body, true),
-        CommentEvent::Deleted { .. }
-        | CommentEvent::Hidden { .. }
-        | CommentEvent::Restored { .. } => return None,
-    };
-    Some(Publication {
-        subject: Subject::Comment(CommentId(comment.aggregate_id)),
-        author_id,
-        text,
-        kind: ContentKind::Comment,
-        edited,
-        metadata,
-    })
+fn of_comment(comment: Recorded<CommentEvent>) -> Option<Published> {
+    let (subject, metadata) =
+        (Subject::Comment(CommentId(comment.aggregate_id)), comment.consequence());
+    let publication = Publication::of_comment(comment.event)?;
+    Some(Published { subject, publication, metadata })
 }

@@ -6,7 +6,8 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{cluster::Print, projection::Activity};
-use crate::{case::view::columns, screening::Behaviour};
+use crate::case::view::columns;
+use content_screening::Behaviour;
 
 #[derive(FromQueryResult)]
 struct Row {

@@ -2,6 +2,7 @@
 
 use aws_lc_rs::digest::{SHA256, digest};
 use chrono::{DateTime, Utc};
+use content_screening::record::{Completed, ScreeningEvent};
 use event_runtime::{Expected, Streams, UnitOfWork};
 use poem::http::StatusCode;
 use poem_openapi::{
@@ -26,7 +27,6 @@ use crate::{
         body::SubjectKind,
         view::{columns, moment, subject},
     },
-    content::aggregate::{Completed, ScreeningEvent},
     published::{self, view::PublishedRow},
 };
 

@@ -1,9 +1,7 @@
 //! What an author did lately counts, by the time of the events and not of their arrival.
 
-use moderation_service::{
-    content::projection::ForgetActivity,
-    screening::{Behaviour, Verdict},
-};
+use content_screening::{Behaviour, Verdict};
+use moderation_service::content::projection::ForgetActivity;
 use shared_schemas::{
     UserId,
     moderation::{ModerationReason, Subject},

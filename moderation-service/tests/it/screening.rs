@@ -1,6 +1,6 @@
 //! What is published is screened, once per version, and the judgement is on record.
 
-use moderation_service::screening::{Analysis, Behaviour, Verdict};
+use content_screening::{Analysis, Behaviour, Verdict};
 use serde_json::json;
 use shared_schemas::{CommentId, PostId, UserId, comment::CommentEvent, moderation::Subject};
 use uuid::Uuid;
@@ -43,7 +43,7 @@ async fn an_ordinary_post_is_cleared_and_the_judgement_is_on_record() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recorded_judgement_can_be_made_again() {
-    use moderation_service::screening::{Analyser, Content, ContentKind, RuleAnalyser};
+    use content_screening::{Analyser, Content, ContentKind, RuleAnalyser};
     let world = World::start().await;
     let comment = world.comment(10, INSULT).await;
     let recorded = world.screenings(comment, 1).await.remove(0);

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use content_screening::record::{Completed, ScreeningEvent};
 use event_runtime::Clock;
-use moderation_service::content::aggregate::{Completed, ScreeningEvent};
 use reqwest::{Client, Method, RequestBuilder, Response};
 use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 use serde_json::{Value, json};

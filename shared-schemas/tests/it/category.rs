@@ -2,11 +2,11 @@
 
 use serde_json::json;
 use shared_schemas::{
-    DecodeError, Event, RawEvent, Service, comment::CommentEvent, connection::ConnectionEvent,
-    consent::ConsentEvent, lane::LaneEvent, mint::MintEvent, moderation::CaseEvent,
-    notification::NotificationEvent, post::PostEvent, reaction::ReactionEvent,
-    session::SessionEvent, signing_key::SigningKeyEvent, standing::StandingEvent, user::UserEvent,
-    view::ViewEvent, wallet::WalletEvent,
+    DecodeError, Event, RawEvent, Service, clearance::ClearanceEvent, comment::CommentEvent,
+    connection::ConnectionEvent, consent::ConsentEvent, lane::LaneEvent, mint::MintEvent,
+    moderation::CaseEvent, notification::NotificationEvent, post::PostEvent,
+    reaction::ReactionEvent, session::SessionEvent, signing_key::SigningKeyEvent,
+    standing::StandingEvent, user::UserEvent, view::ViewEvent, wallet::WalletEvent,
 };
 
 /// One event enum.
@@ -34,6 +34,7 @@ pub(crate) fn all() -> Vec<Category> {
         of::<ReactionEvent>(),
         of::<ViewEvent>(),
         of::<CaseEvent>(),
+        of::<ClearanceEvent>(),
         of::<StandingEvent>(),
         of::<NotificationEvent>(),
         of::<MintEvent>(),

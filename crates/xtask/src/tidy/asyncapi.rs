@@ -3,11 +3,11 @@
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 use shared_schemas::{
-    Event, RawEvent, Service, comment::CommentEvent, connection::ConnectionEvent,
-    consent::ConsentEvent, lane::LaneEvent, mint::MintEvent, moderation::CaseEvent,
-    notification::NotificationEvent, post::PostEvent, reaction::ReactionEvent,
-    session::SessionEvent, signing_key::SigningKeyEvent, standing::StandingEvent, user::UserEvent,
-    view::ViewEvent, wallet::WalletEvent,
+    Event, RawEvent, Service, clearance::ClearanceEvent, comment::CommentEvent,
+    connection::ConnectionEvent, consent::ConsentEvent, lane::LaneEvent, mint::MintEvent,
+    moderation::CaseEvent, notification::NotificationEvent, post::PostEvent,
+    reaction::ReactionEvent, session::SessionEvent, signing_key::SigningKeyEvent,
+    standing::StandingEvent, user::UserEvent, view::ViewEvent, wallet::WalletEvent,
 };
 
 use super::{Violation, catalogue, tree::Tree};
@@ -57,6 +57,7 @@ fn document(tree: &Tree) -> Value {
     document.add::<ReactionEvent>();
     document.add::<ViewEvent>();
     document.add::<CaseEvent>();
+    document.add::<ClearanceEvent>();
     document.add::<StandingEvent>();
     document.add::<NotificationEvent>();
     document.add::<MintEvent>();

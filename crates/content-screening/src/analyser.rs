@@ -1,6 +1,7 @@
 //! The analyser by rules and by the trained model.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use shared_schemas::moderation::ModerationReason;
 
@@ -29,11 +30,11 @@ const TOO_LONG_WEIGHT: u8 = 100;
 pub struct RuleAnalyser {
     version: AnalyserVersion,
     rules: Compiled,
-    model: &'static content_analysis::Analyser,
+    model: Arc<content_analysis::Analyser>,
 }
 
 impl RuleAnalyser {
-    /// An analyser with the rules this service was built with.
+    /// An analyser with the rules and the model this program was built with.
     ///
     /// # Errors
     /// Everything that is wrong with the files; a test keeps that from being shipped.
@@ -41,13 +42,24 @@ impl RuleAnalyser {
         Self::from_files(RuleFiles::EMBEDDED)
     }
 
-    /// An analyser with these rules.
+    /// An analyser with these rules and the built-in model.
     ///
     /// # Errors
     /// Everything that is wrong with the files, together.
     pub fn from_files(files: RuleFiles<'_>) -> Result<Self, RuleFilesError> {
         let model = content_analysis::Analyser::built_in()
             .map_err(|error| RuleFilesError(vec![RuleProblem::new("model.bin", error)]))?;
+        Self::new(files, Arc::clone(model))
+    }
+
+    /// An analyser with these rules and this model.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the files, together.
+    pub fn new(
+        files: RuleFiles<'_>,
+        model: Arc<content_analysis::Analyser>,
+    ) -> Result<Self, RuleFilesError> {
         let version = AnalyserVersion {
             name: NAME.to_owned(),
             rules_sha256: rules::fingerprint(&[files.lexicon, files.signals]),
@@ -79,7 +91,7 @@ impl Analyser for RuleAnalyser {
             kind: content.kind,
             language_supported,
         });
-        let (by_model, model) = model::judge(original, self.model, &signals.model);
+        let (by_model, model) = model::judge(original, &self.model, &signals.model);
         found.extend(by_model);
         found.extend(links::judge(original, &links, &signals.links));
         found.extend(repetition::judge(original, &signals.repetition));

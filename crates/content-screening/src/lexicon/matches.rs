@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use aho_corasick::{AhoCorasick, BuildError};
 
 use super::phrase::{Spelling, spellings};
-use crate::screening::normalise::Normalised;
+use crate::normalise::Normalised;
 
 /// Short words that a writer sets apart letter by letter together with the word meant: `u r a i d i o t`.
 const LEADING_WORDS: [&str; 10] = ["you", "are", "such", "the", "an", "ur", "a", "i", "r", "u"];

@@ -162,7 +162,7 @@ fn finding(rule: &str, weight: u8, span: Option<(usize, usize)>, explanation: St
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::screening::rules::{RuleFiles, Signals};
+    use crate::rules::{RuleFiles, Signals};
 
     fn found(text: &str) -> Vec<String> {
         let rules = toml::from_str::<Signals>(RuleFiles::EMBEDDED.signals).unwrap().repetition;

@@ -81,7 +81,7 @@ pub(super) fn separate_words(pieces: &[Piece]) -> Vec<Piece> {
 
 #[cfg(test)]
 mod tests {
-    use crate::screening::normalise::Normalised;
+    use crate::normalise::Normalised;
 
     fn normal(text: &str) -> String {
         Normalised::of(text, &[]).text().to_owned()

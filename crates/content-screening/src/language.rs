@@ -33,7 +33,7 @@ pub(super) fn is_supported(normalised: &str, rules: &LanguageRules) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::screening::rules::{RuleFiles, Signals};
+    use crate::rules::{RuleFiles, Signals};
 
     fn supported(text: &str) -> bool {
         is_supported(

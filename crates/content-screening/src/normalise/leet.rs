@@ -101,7 +101,7 @@ fn i_or_l(c: char, at: usize, before: Option<char>, after: Option<char>) -> char
 
 #[cfg(test)]
 mod tests {
-    use crate::screening::normalise::Normalised;
+    use crate::normalise::Normalised;
 
     fn normal(text: &str) -> String {
         Normalised::of(text, &[]).text().to_owned()

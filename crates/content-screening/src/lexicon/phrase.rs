@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::screening::normalise::Normalised;
+use crate::normalise::Normalised;
 
 /// One line of the file may stand for at most this many phrases.
 const MAX_EXPANSIONS: usize = 2_000;

@@ -9,22 +9,22 @@ const DISGUISED_STOPS: [&str; 5] = ["[.]", "(.)", "[dot]", "(dot)", "{.}"];
 
 /// A link in the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::screening) struct Link {
+pub(crate) struct Link {
     /// First byte in the text.
-    pub(in crate::screening) start: usize,
+    pub(crate) start: usize,
     /// Behind the last byte.
-    pub(in crate::screening) end: usize,
+    pub(crate) end: usize,
     /// Lower case, without user name and port.
-    pub(in crate::screening) host: String,
+    pub(crate) host: String,
     /// What it leads to, without scheme.
-    pub(in crate::screening) target: String,
+    pub(crate) target: String,
     /// What is unusual about it.
-    pub(in crate::screening) oddities: Vec<Oddity>,
+    pub(crate) oddities: Vec<Oddity>,
 }
 
 impl Link {
     /// Host and path: what stays the same when somebody posts a link again and varies its query.
-    pub(in crate::screening) fn key(&self) -> String {
+    pub(crate) fn key(&self) -> String {
         let path = self.target.split(['?', '#']).next().and_then(|target| target.split_once('/'));
         let path = path.map_or("", |(_, path)| path).trim_end_matches('/');
         if path.is_empty() { self.host.clone() } else { format!("{}/{path}", self.host) }
@@ -33,7 +33,7 @@ impl Link {
 
 /// What is unusual about a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::screening) enum Oddity {
+pub(crate) enum Oddity {
     /// The host is an IPv4 address.
     Address,
     /// The host has letters outside ASCII, plain or as punycode.
@@ -45,7 +45,7 @@ pub(in crate::screening) enum Oddity {
 }
 
 /// The links of a text, in order, not overlapping.
-pub(in crate::screening) fn find(text: &str, rules: &LinkRules) -> Vec<Link> {
+pub(crate) fn find(text: &str, rules: &LinkRules) -> Vec<Link> {
     candidates(text).filter_map(|(start, candidate)| parse(start, candidate, rules)).collect()
 }
 
@@ -171,7 +171,7 @@ fn is_bare_host(written: &str, host: &str, has_path: bool, rules: &LinkRules) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::screening::rules::{RuleFiles, Signals};
+    use crate::rules::{RuleFiles, Signals};
 
     fn hosts(text: &str) -> Vec<String> {
         let rules = toml::from_str::<Signals>(RuleFiles::EMBEDDED.signals).unwrap().links;

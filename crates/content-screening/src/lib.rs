@@ -1,4 +1,4 @@
-//! What the platform thinks of a text, before a person has looked at it.
+//! What the platform thinks of a text, before a person has looked at it. No I/O.
 //!
 //! [`Analyser`] is a pure function of the text, the author's recent behaviour and the analyser's version: the same
 //! input gives the same [`Analysis`], so a decision can be replayed. [`RuleAnalyser`] answers it with rules that each
@@ -20,6 +20,8 @@ mod links;
 mod model;
 mod normalise;
 mod policy;
+pub mod publication;
+pub mod record;
 mod repetition;
 mod rules;
 #[cfg(test)]

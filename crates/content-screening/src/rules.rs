@@ -29,9 +29,9 @@ pub struct RuleFiles<'a> {
 impl RuleFiles<'static> {
     /// The files this service was built with.
     pub const EMBEDDED: Self = Self {
-        lexicon: include_str!("../../rules/lexicon.toml"),
-        signals: include_str!("../../rules/signals.toml"),
-        policy: include_str!("../../rules/policy.toml"),
+        lexicon: include_str!("../rules/lexicon.toml"),
+        signals: include_str!("../rules/signals.toml"),
+        policy: include_str!("../rules/policy.toml"),
     };
 }
 
