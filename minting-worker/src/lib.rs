@@ -46,7 +46,7 @@ pub fn definition() -> Definition<Config> {
     Definition {
         service: Service::Minting,
         port: 8005,
-        migrations: sql_migrations!["0001_mint", "0002_lane", "0003_content"],
+        migrations: sql_migrations!["0001_mint", "0002_lane", "0003_content", "0004_clearance"],
         build,
     }
 }
