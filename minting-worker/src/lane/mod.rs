@@ -5,7 +5,7 @@
 //! transaction decides nothing.
 
 pub mod aggregate;
-
+mod batch;
 pub mod context;
 mod find;
 pub mod limits;

@@ -1,6 +1,10 @@
 //! The round of a lane: look, note, send, sign; and again.
 
-use std::{error::Error, sync::Arc};
+use std::{
+    error::Error,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use tokio_util::sync::CancellationToken;
 
@@ -10,18 +14,23 @@ use super::{
 };
 use crate::slot::view;
 
-/// How many batches one round signs at most, before it looks at the chain again.
-const BATCHES_PER_ROUND: usize = 8;
+/// How often one round signs at most, before it looks at the chain again.
+const SIGNED_PER_ROUND: usize = 4;
+
+/// How often it is looked for mints that nobody here put on the chain.
+const ADOPT: Duration = Duration::from_secs(1);
 
 /// A lane that works until it is told to stop.
 pub struct LaneWorker {
     context: Arc<LaneContext>,
+    /// When it was looked last for mints that nobody here put on the chain.
+    adopted: Mutex<Option<Instant>>,
 }
 
 impl LaneWorker {
     /// A worker of this lane.
     pub fn new(context: Arc<LaneContext>) -> Self {
-        Self { context }
+        Self { context, adopted: Mutex::default() }
     }
 
     /// Works until the token is cancelled, and gives the lane back.
@@ -77,13 +86,26 @@ impl LaneWorker {
         }
         context.settle(epoch, &slots, chain).await?;
         context.resend(epoch, &slots, chain).await?;
-        for _ in 0..BATCHES_PER_ROUND {
-            let slots = view::open(context.db(), &key).await?;
-            if !context.sign_next(epoch, &slots, chain).await? {
-                break;
+        if self.is_time_to_adopt() {
+            context.settle_adopted(epoch, chain).await?;
+        }
+        let mut in_flight = slots.iter().filter(|slot| slot.state != "MINED").count();
+        for _ in 0..SIGNED_PER_ROUND {
+            match context.sign_waiting(epoch, in_flight, chain).await? {
+                0 => break,
+                signed => in_flight += signed,
             }
         }
         Ok(())
+    }
+
+    fn is_time_to_adopt(&self) -> bool {
+        let mut adopted = self.adopted.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_time = adopted.is_none_or(|last| last.elapsed() >= ADOPT);
+        if is_time {
+            *adopted = Some(Instant::now());
+        }
+        is_time
     }
 
     async fn look(&self) -> Result<ChainView, LaneError> {
