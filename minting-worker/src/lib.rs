@@ -88,6 +88,7 @@ fn build(host: &Host<Config>) -> Parts {
     let served = gateway::endpoint(db.clone(), blocks.clone());
     let served_too = gateway::endpoint(db, blocks.clone());
     let (tasks, shutdown) = (host.tasks.clone(), host.shutdown.clone());
+    let chain = host.config.chain.clone();
     let (deciding, auditing) = (decide.clone(), metadatas.clone());
     Parts::new(host)
         .api(api, TITLE, DESCRIPTION)
@@ -104,6 +105,9 @@ fn build(host: &Host<Config>) -> Parts {
                 .worker(GiveUpMetadata(metadatas))
         })
         .on_start(move || async move {
+            if let Some(chain) = &chain {
+                lane::checks::compare(chain).await?;
+            }
             lane::start(lanes, &tasks, &shutdown);
             tasks.spawn(due::run(deciding, store, shutdown.clone()));
             tasks.spawn(audit::run(auditing, blocks, shutdown));

@@ -149,8 +149,12 @@ impl LaneContext {
                     taken.push(Batch { candidates, gas });
                 }
                 Err(revert) => match park_reason(&revert) {
-                    ParkReason::Unauthorized | ParkReason::ContractPaused => {
-                        self.hold(Some(&format!("CONTRACT: {revert}"))).await?;
+                    ParkReason::Unauthorized => {
+                        self.hold(Some(&format!("MISSING_ROLE: {revert}"))).await?;
+                        return Ok(Vec::new());
+                    }
+                    ParkReason::ContractPaused => {
+                        self.hold(Some(&format!("CONTRACT_PAUSED: {revert}"))).await?;
                         return Ok(Vec::new());
                     }
                     ParkReason::RecipientRefuses

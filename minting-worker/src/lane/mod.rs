@@ -6,6 +6,7 @@
 
 pub mod aggregate;
 mod batch;
+pub mod checks;
 pub mod context;
 mod find;
 pub mod limits;

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use evm_chain::{ContentToken, Item, Market, U256};
 
-use super::shown::{ShownEstimate, ShownLane, ShownLanes, ShownNode};
+use super::{
+    advice,
+    shown::{ShownEstimate, ShownLane, ShownLanes, ShownNode},
+};
 use crate::{
     lane::{
         context::{LaneContext, LaneError, token_of},
@@ -63,10 +66,14 @@ pub(super) async fn one(context: &LaneContext) -> Result<ShownLane, LaneError> {
         let hours = coins / U256::from(u64::try_from(spent_today).unwrap_or(1));
         i64::try_from(hours.min(U256::from(i64::MAX)).as_u64()).unwrap_or(i64::MAX)
     });
+    let hold = lease.as_ref().and_then(|lease| lease.hold.clone());
+    let paused = order.pause_reason.filter(|_| order.paused);
+    let why = paused.map(|reason| reason.as_str().to_owned()).or_else(|| hold.clone());
     Ok(ShownLane {
         address: context.address(),
-        paused: order.pause_reason.filter(|_| order.paused),
-        hold: lease.as_ref().and_then(|lease| lease.hold.clone()),
+        paused,
+        next_step: why.as_deref().and_then(advice::way_out).map(str::to_owned),
+        hold,
         is_live: lease.is_some_and(|lease| lease.is_live),
         in_flight: i64::try_from(in_flight).unwrap_or(i64::MAX),
         hold_above: order.hold_above,

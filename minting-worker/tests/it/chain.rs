@@ -26,7 +26,7 @@ use crate::support::{World, person, post, published};
 pub(crate) const LATER: Duration = Duration::from_mins(2);
 
 /// A person who administers nothing of it: the key that has the contract.
-const ADMIN: &str = "0x5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a";
+pub(crate) const ADMIN: &str = "0x5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a";
 
 pub(crate) struct ChainWorld {
     pub(crate) world: World,

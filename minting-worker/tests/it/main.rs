@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod chain;
+mod checks;
 mod consent;
 mod drill;
 mod lane;

@@ -66,6 +66,26 @@ impl World {
         Self::with(Clock::System, &settings).await
     }
 
+    /// Why a worker with these settings does not start.
+    pub(crate) async fn refused(settings: &[(&'static str, String)]) -> String {
+        let database = TestDatabase::create().await.unwrap();
+        let redis = TestRedis::start().await.unwrap();
+        let blocks = tempfile::tempdir().unwrap();
+        let mut pairs = vec![
+            ("LISTEN_ADDR", "127.0.0.1:0".to_owned()),
+            ("DATABASE_URL", database.schema("minting").await.unwrap()),
+            ("REDIS_URL", redis.url()),
+            ("BLOCKS_DIR", blocks.path().display().to_string()),
+        ];
+        pairs.extend(settings.iter().cloned());
+        let definition = minting_worker::definition();
+        let started =
+            service_kit::service::start(&definition, Env::from_pairs(pairs), Clock::System).await;
+        let error = started.err().expect("it starts");
+        let source = std::error::Error::source(&error).map(ToString::to_string);
+        format!("{error}: {}", source.unwrap_or_default())
+    }
+
     /// As [`Self::start_with`], at another time.
     pub(crate) async fn with(clock: Clock, settings: &[(&'static str, &str)]) -> Self {
         let database = TestDatabase::create().await.unwrap();
