@@ -21,7 +21,7 @@ use local_stack::{
     redis::RedisServer,
 };
 use reqwest::Method;
-use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection, raw_sql};
+use sea_orm::{Database, DatabaseConnection};
 use serde_json::{Value, json};
 use shared_schemas::{
     ClearanceId, PostId, UserId,
@@ -34,6 +34,8 @@ use shared_schemas::{
 use tempfile::TempDir;
 use test_kit::{Publisher, TestIssuer};
 use uuid::Uuid;
+
+use crate::view;
 
 /// The password of a server that only this program reaches.
 const PASSWORD: &str = "bench-only";
@@ -226,25 +228,12 @@ impl Ground {
         Ok(())
     }
 
-    /// How many mints are at a stage.
-    pub(crate) async fn at_stage(&self, stage: &str) -> Result<u64> {
-        let row = self
-            .db
-            .query_one_raw(raw_sql!(
-                Postgres,
-                "SELECT count(*) AS mints FROM mint WHERE stage = {stage}"
-            ))
-            .await?;
-        let mints: i64 = row.context("no row")?.try_get("", "mints")?;
-        Ok(u64::try_from(mints)?)
-    }
-
     /// Waits until so many mints are at a stage.
     pub(crate) async fn reached(&mut self, stage: &str, mints: u64, limit: Duration) -> Result<()> {
         let began = Instant::now();
         loop {
             self.worker.ensure_running()?;
-            let there = self.at_stage(stage).await?;
+            let there = view::at_stage(&self.db, stage).await?;
             if there >= mints {
                 return Ok(());
             }

@@ -9,6 +9,7 @@ mod blocks;
 mod ground;
 mod report;
 mod section;
+mod view;
 
 use std::process::ExitCode;
 

@@ -13,7 +13,10 @@ use super::{
     context::{ChainView, LaneContext, LaneError, hash, number, token, unsigned},
     step::Step,
 };
-use crate::slot::view::{self, MinedAt, Slot, SlotItem};
+use crate::{
+    alert::{self, Kind},
+    slot::view::{self, MinedAt, Slot, SlotItem},
+};
 
 /// Slots of one question and of one transaction.
 pub(super) const ROUND: usize = 128;
@@ -93,6 +96,14 @@ impl LaneContext {
         let work = self.fenced(epoch).await?;
         view::reorged(work.txn(), &self.key(), &nonces).await?;
         self.record_all(&work, &ids(&items), |_, mint| mint.reorg()).await?;
+        let about = (Kind::Reorg, self.address());
+        let detail = format!("{} batches are out of the chain again", nonces.len());
+        let now = self.clock.now();
+        if let Some(alert) =
+            alert::view::happened(work.txn(), (about.0, &about.1), &detail, now).await?
+        {
+            alert::tell::enqueue(&work, &alert, "happened").await?;
+        }
         work.commit().await?;
         (self.watch)(Step::Reorged);
         Ok(())
