@@ -1,6 +1,7 @@
 //! `bench`: figures, always beside a limit taken in the same run.
 
 mod events;
+mod mint;
 mod moderation;
 mod peers;
 
@@ -29,6 +30,8 @@ enum What {
     Latency(Latency),
     /// The event runtime beside limits of the same run, and beside others
     Events(events::Events),
+    /// The minting worker beside the limit of the chain's gas
+    Mint(mint::Mint),
     /// The analyser of texts beside a word filter, in one run
     Moderation(moderation::Moderation),
 }
@@ -49,6 +52,7 @@ impl Bench {
         match self.what {
             What::Latency(latency) => latency.run().await,
             What::Events(events) => events.run().await,
+            What::Mint(mint) => mint.run().await,
             What::Moderation(moderation) => moderation.run().await,
         }
     }
