@@ -6,6 +6,7 @@ pub mod case;
 pub mod confirm;
 pub mod content;
 pub mod journal;
+pub mod media;
 pub mod published;
 pub mod reach;
 pub mod report;
@@ -17,7 +18,9 @@ use std::{process::ExitCode, sync::Arc};
 
 use event_runtime::Streams;
 use service_kit::{Definition, Host, Parts, events::live::Live, sql_migrations};
-use shared_schemas::{Service, moderation::CaseEvent, standing::StandingEvent};
+use shared_schemas::{
+    Service, clearance::ClearanceEvent, moderation::CaseEvent, standing::StandingEvent,
+};
 
 use crate::{
     account::projection::AccountProjection,
@@ -39,8 +42,12 @@ use crate::{
         },
     },
     confirm::reactor::Confirmation,
-    content::{projection::ForgetActivity, reactor::ContentScreening},
+    content::{
+        projection::{ClearanceReadModel, ForgetActivity},
+        reactor::ContentScreening,
+    },
     journal::api::JournalApi,
+    media::{aggregate::ListedImageEvent, api::MediaApi, projection::ListedImageReadModel},
     published::projection::PublishedProjection,
     reach::projection::ReachProjection,
     report::{aggregate::ReportEvent, api::ReportApi, projection::ReportReadModel},
@@ -68,6 +75,8 @@ pub fn definition() -> Definition<Config> {
             "0005_standing",
             "0006_near_copy",
             "0007_batch",
+            "0009_media",
+            "0010_known_before",
         ],
         build,
     }
@@ -81,7 +90,7 @@ pub fn run() -> ExitCode {
 fn build(host: &Host<Config>) -> Parts {
     let cases = Streams::new(host.store.clone(), CaseReadModel);
     let screenings = Streams::without_read_model(host.store.clone());
-    let clearances = Streams::without_read_model(host.store.clone());
+    let clearances = Streams::new(host.store.clone(), ClearanceReadModel);
     let analyser = Arc::clone(&host.config.analyser);
     let decisions = Decisions {
         cases: cases.clone(),
@@ -92,6 +101,7 @@ fn build(host: &Host<Config>) -> Parts {
     let batches = Streams::new(host.store.clone(), BatchReadModel);
     let parts = Streams::new(host.store.clone(), PartReadModel);
     let batch_run = BatchRun { batches: batches.clone(), cases: cases.clone() };
+    let images = Streams::new(host.store.clone(), ListedImageReadModel);
     let due = DueSanctions { standings: standings.clone() };
     let (tasks, shutdown) = (host.tasks.clone(), host.shutdown.clone());
     let api = (
@@ -104,9 +114,12 @@ fn build(host: &Host<Config>) -> Parts {
         StandingApi { standings: standings.clone() },
         BatchApi { batches, parts },
         JournalApi { store: host.store.clone() },
+        MediaApi { images, cases: cases.clone() },
     );
     Parts::new(host)
         .api(api, TITLE, DESCRIPTION)
+        .large_body(media::api::LARGE[0], media::api::BODY_BYTES)
+        .large_body(media::api::LARGE[1], media::api::BODY_BYTES)
         .sweep(ForgetActivity)
         .on_start(move || async move {
             tasks.spawn(due.run(shutdown.clone()));
@@ -116,6 +129,8 @@ fn build(host: &Host<Config>) -> Parts {
         .runtime(|runtime| {
             runtime
                 .read_model::<CaseEvent>(CaseReadModel)
+                .read_model::<ClearanceEvent>(ClearanceReadModel)
+                .read_model::<ListedImageEvent>(ListedImageReadModel)
                 .read_model::<ReportEvent>(ReportReadModel)
                 .read_model::<StandingEvent>(StandingReadModel)
                 .read_model::<BatchEvent>(BatchReadModel)

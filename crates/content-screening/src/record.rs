@@ -88,6 +88,9 @@ mod tests {
                 findings: vec![],
                 model: BTreeMap::new(),
                 language_unsupported: false,
+                language: String::new(),
+                labels: vec![],
+                would: None,
             },
         }
     }

@@ -137,6 +137,8 @@ impl BatchRun {
             analysis: item.analysis.clone(),
             cluster_id: None,
             batch_id: Some(id),
+            // A batch changes what is done, not what everybody is told.
+            labels: vec![],
         };
         let now = self.cases.store().clock().now();
         self.change(id, item, |case, visibility| {

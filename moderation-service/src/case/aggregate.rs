@@ -108,6 +108,8 @@ pub struct Opening {
     pub cluster_id: Option<String>,
     /// The batch that opens it, if one does.
     pub batch_id: Option<BatchId>,
+    /// What the content bears from now on.
+    pub labels: Vec<ContentLabel>,
 }
 
 /// The analyser of a case that reports opened before any analyser spoke.
@@ -302,7 +304,13 @@ impl Case {
             analysis,
             cluster_id,
             batch_id,
+            labels,
         } = opening;
+        let labelled = (!labels.is_empty() && !is_known).then_some(CaseEvent::Labelled {
+            subject,
+            author_id,
+            labels,
+        });
         let decided = CaseEvent::Decided {
             subject,
             author_id,
@@ -323,7 +331,7 @@ impl Case {
         let confirmed = matches!(removal, Some(Visibility::Hidden | Visibility::Gone))
             .then_some(CaseEvent::DeleteConfirmed {});
         let decided = removal.map(|_| decided);
-        [opened, decided, confirmed].into_iter().flatten().collect()
+        [opened, labelled, decided, confirmed].into_iter().flatten().collect()
     }
 
     /// Decides the case, or decides it anew. Repeating the decision that stands records nothing. `reasons` are those of the

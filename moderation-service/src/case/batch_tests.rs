@@ -34,6 +34,7 @@ fn opening(batch_id: Option<BatchId>) -> Opening {
         analysis: Value::Null,
         cluster_id: None,
         batch_id,
+        labels: vec![],
     }
 }
 

@@ -106,6 +106,7 @@ impl ContentScreening {
             edited: publication.edited,
             text_hash: text_hash(&publication.text),
             links: self.analyser.links(&publication.text),
+            mentions: self.analyser.mentions(&publication.text),
             occurred_at: event.occurred_at,
         }
     }
@@ -118,6 +119,14 @@ impl ContentScreening {
         cluster: Option<&Cluster>,
     ) -> Result<Completed, ApplyError> {
         let mut behaviour = view::behaviour(work.txn(), activity).await?;
+        behaviour.community = match publication.community {
+            // An edited comment does not say where it stands; what it was judged as before does.
+            None => {
+                let id = ScreeningId::from(activity.subject);
+                self.screenings.state(id).await?.0.community()
+            }
+            known => known,
+        };
         if let Some(cluster) = cluster {
             behaviour.near_copies_last_day = cluster.copies;
             behaviour.near_copy_authors_last_day = cluster.authors;
@@ -169,6 +178,7 @@ impl ContentScreening {
             analysis: to_json(&analysis)?,
             cluster_id,
             batch_id: None,
+            labels: analysis.labels,
         };
         let id = case_id(&subject, subject_version);
         self.cases

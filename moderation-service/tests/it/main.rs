@@ -7,6 +7,7 @@ mod behaviour;
 mod decision;
 mod delivery;
 mod journal;
+mod media;
 mod queue;
 mod report;
 mod review;

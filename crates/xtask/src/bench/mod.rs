@@ -2,6 +2,7 @@
 
 mod events;
 mod moderation;
+mod moderation_replay;
 mod peers;
 
 use std::process::ExitCode;
@@ -31,6 +32,8 @@ enum What {
     Events(events::Events),
     /// The analyser of texts beside a word filter, in one run
     Moderation(moderation::Moderation),
+    /// Judgements on record, made again by `plctl moderation replay`
+    ModerationReplay(moderation_replay::ModerationReplay),
 }
 
 /// From a POST to every projection that shows it.
@@ -50,6 +53,7 @@ impl Bench {
             What::Latency(latency) => latency.run().await,
             What::Events(events) => events.run().await,
             What::Moderation(moderation) => moderation.run().await,
+            What::ModerationReplay(replay) => replay.run().await,
         }
     }
 }
