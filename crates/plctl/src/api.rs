@@ -71,7 +71,11 @@ impl Api {
             return Ok(body);
         }
         let detail = text(&body, "detail");
-        let what = if detail == "-" { text(&body, "title") } else { detail };
+        let mut what = if detail == "-" { text(&body, "title") } else { detail };
+        for error in items(&body, "errors").iter().filter_map(Value::as_str) {
+            what.push_str("\n  ");
+            what.push_str(error);
+        }
         Err(match status {
             StatusCode::SERVICE_UNAVAILABLE | StatusCode::BAD_GATEWAY => Failure::Unavailable(what),
             StatusCode::UNAUTHORIZED => Failure::Config(format!("the token is not taken: {what}")),

@@ -136,6 +136,7 @@ impl BatchRun {
             analyser: analyser.to_owned(),
             analysis: item.analysis.clone(),
             cluster_id: None,
+            labels: vec![],
             batch_id: Some(id),
             // A batch changes what is done, not what everybody is told.
             labels: vec![],

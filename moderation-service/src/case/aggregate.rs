@@ -106,10 +106,10 @@ pub struct Opening {
     pub analysis: Value,
     /// The near-copies it belongs to, if any are known.
     pub cluster_id: Option<String>,
-    /// The batch that opens it, if one does.
-    pub batch_id: Option<BatchId>,
     /// What the content bears from now on.
     pub labels: Vec<ContentLabel>,
+    /// The batch that opens it, if one does.
+    pub batch_id: Option<BatchId>,
 }
 
 /// The analyser of a case that reports opened before any analyser spoke.
@@ -303,8 +303,8 @@ impl Case {
             analyser,
             analysis,
             cluster_id,
-            batch_id,
             labels,
+            batch_id,
         } = opening;
         let labelled = (!labels.is_empty() && !is_known).then_some(CaseEvent::Labelled {
             subject,

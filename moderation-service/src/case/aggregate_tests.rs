@@ -17,8 +17,8 @@ fn opening() -> Opening {
         analyser: "test".to_owned(),
         analysis: Value::Null,
         cluster_id: None,
-        batch_id: None,
         labels: vec![],
+        batch_id: None,
     }
 }
 

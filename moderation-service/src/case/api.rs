@@ -35,6 +35,8 @@ pub(crate) enum Tag {
     Batches,
     /// What moderation does, for everybody to see.
     Transparency,
+    /// Rules, policy and model: proposed, in shadow, promoted, taken back; and how the texts change.
+    Versions,
 }
 
 #[derive(ApiResponse)]

@@ -33,6 +33,7 @@ fn opening(batch_id: Option<BatchId>) -> Opening {
         analyser: "old".to_owned(),
         analysis: Value::Null,
         cluster_id: None,
+        labels: vec![],
         batch_id,
         labels: vec![],
     }

@@ -42,7 +42,7 @@ impl Screening {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use std::collections::BTreeMap;
 
     use content_screening::{AnalyserVersion, Analysis, Behaviour, Verdict};
@@ -51,7 +51,7 @@ pub(super) mod tests {
 
     use super::*;
 
-    pub(in crate::content) fn completed(subject_version: u64) -> Completed {
+    pub(crate) fn completed(subject_version: u64) -> Completed {
         Completed {
             subject: Subject::Post(PostId(Uuid::from_u128(1))),
             subject_version,
@@ -69,8 +69,9 @@ pub(super) mod tests {
                 scores: BTreeMap::new(),
                 findings: vec![],
                 model: BTreeMap::new(),
-                language_unsupported: false,
                 language: String::new(),
+                corrected: 0,
+                language_unsupported: false,
                 labels: vec![],
                 would: None,
             },

@@ -206,6 +206,7 @@ impl MediaApi {
             cluster_id: None,
             batch_id: None,
             labels: vec![],
+            batch_id: None,
         };
         let id = case_id(&subject, subject_version);
         // Nobody learns who asked.
@@ -263,6 +264,7 @@ fn analysis(image: &ImageHash, found: &Match) -> Analysis {
         language: String::new(),
         labels: vec![],
         would: None,
+        corrected: 0,
     }
 }
 

@@ -1,4 +1,4 @@
-//! `moderation`: recorded judgements made again, and what follows from other ones.
+//! `moderation`: recorded judgements made again, what follows from other ones, and versions of the analyser.
 
 mod apply;
 mod flip;
@@ -8,6 +8,7 @@ mod read;
 mod replay;
 mod report;
 mod tally;
+mod version;
 
 use clap::Subcommand;
 
@@ -27,6 +28,8 @@ pub(crate) enum Moderation {
     Revert(apply::Revert),
     /// Batches, and what they left alone
     Batches(apply::Batches),
+    /// Versions of rules, policy and model: proposed, in shadow, active, taken back
+    Version(version::Version),
 }
 
 impl Moderation {
@@ -37,6 +40,7 @@ impl Moderation {
             Self::Apply(apply) => apply.run(global).await,
             Self::Revert(revert) => revert.run(global).await,
             Self::Batches(batches) => batches.run(global).await,
+            Self::Version(version) => version.run(global).await,
         }
     }
 }

@@ -41,8 +41,8 @@ impl Given {
             analyser: "test".to_owned(),
             analysis: Value::Null,
             cluster_id: None,
-            batch_id: None,
             labels: vec![],
+            batch_id: None,
         };
         Self(Case::New.open(opening, None))
     }
@@ -172,8 +172,8 @@ fn the_policy_still_removes_what_was_reported_before_it_was_judged() {
         analyser: analyser.to_owned(),
         analysis: Value::Null,
         cluster_id: None,
-        batch_id: None,
         labels: vec![],
+        batch_id: None,
     };
     let reported = Given(Case::New.open(opening("reports"), None));
 
