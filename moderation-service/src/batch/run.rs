@@ -138,8 +138,6 @@ impl BatchRun {
             cluster_id: None,
             labels: vec![],
             batch_id: Some(id),
-            // A batch changes what is done, not what everybody is told.
-            labels: vec![],
         };
         let now = self.cases.store().clock().now();
         self.change(id, item, |case, visibility| {

@@ -35,7 +35,6 @@ fn opening(batch_id: Option<BatchId>) -> Opening {
         cluster_id: None,
         labels: vec![],
         batch_id,
-        labels: vec![],
     }
 }
 

@@ -204,7 +204,6 @@ impl MediaApi {
             analyser: ANALYSER.to_owned(),
             analysis: serde_json::to_value(&analysis).map_err(|error| Problem::internal(&error))?,
             cluster_id: None,
-            batch_id: None,
             labels: vec![],
             batch_id: None,
         };
