@@ -6,6 +6,7 @@ pub mod confirm;
 pub mod content;
 pub mod drift;
 pub mod journal;
+pub mod media;
 pub mod published;
 pub mod reach;
 pub mod report;
@@ -19,7 +20,9 @@ use std::{process::ExitCode, sync::Arc};
 use content_screening::record::ScreeningEvent;
 use event_runtime::Streams;
 use service_kit::{Definition, Host, Parts, events::live::Live, sql_migrations};
-use shared_schemas::{Service, moderation::CaseEvent, standing::StandingEvent};
+use shared_schemas::{
+    Service, clearance::ClearanceEvent, moderation::CaseEvent, standing::StandingEvent,
+};
 
 use crate::{
     account::projection::AccountProjection,
@@ -34,13 +37,17 @@ use crate::{
         },
     },
     confirm::reactor::Confirmation,
-    content::{projection::ForgetActivity, reactor::ContentScreening},
+    content::{
+        projection::{ClearanceReadModel, ForgetActivity},
+        reactor::ContentScreening,
+    },
     drift::{
         api::DriftApi,
         measure::Measure,
         projection::{FigureReadModel, ForgetFigures},
     },
     journal::api::JournalApi,
+    media::{aggregate::ListedImageEvent, api::MediaApi, projection::ListedImageReadModel},
     published::projection::PublishedProjection,
     reach::projection::ReachProjection,
     report::{aggregate::ReportEvent, api::ReportApi, projection::ReportReadModel},
@@ -81,6 +88,8 @@ pub fn definition() -> Definition<Config> {
             "0005_standing",
             "0006_near_copy",
             "0008_analyser_version",
+            "0009_media",
+            "0010_known_before",
         ],
         build,
     }
@@ -95,7 +104,7 @@ fn build(host: &Host<Config>) -> Parts {
     let cases = Streams::new(host.store.clone(), CaseReadModel);
     let screenings = Streams::new(host.store.clone(), FigureReadModel);
     let shadows = Streams::new(host.store.clone(), ShadowReadModel);
-    let clearances = Streams::without_read_model(host.store.clone());
+    let clearances = Streams::new(host.store.clone(), ClearanceReadModel);
     let analysers = Arc::new(Analysers::new(Arc::clone(&host.config.built_in)));
     let lifecycle = Lifecycle {
         versions: Streams::new(host.store.clone(), VersionReadModel),
@@ -109,6 +118,7 @@ fn build(host: &Host<Config>) -> Parts {
     };
     let reports = Streams::new(host.store.clone(), ReportReadModel);
     let standings = Streams::new(host.store.clone(), StandingReadModel);
+    let images = Streams::new(host.store.clone(), ListedImageReadModel);
     let due = DueSanctions { standings: standings.clone() };
     let (tasks, shutdown) = (host.tasks.clone(), host.shutdown.clone());
     let api = (
@@ -122,12 +132,15 @@ fn build(host: &Host<Config>) -> Parts {
         JournalApi { store: host.store.clone() },
         VersionApi { lifecycle: lifecycle.clone() },
         DriftApi { store: host.store.clone() },
+        MediaApi { images, cases: cases.clone() },
     );
     let watch = Watch { lifecycle: lifecycle.clone() };
     let measure = Measure { store: host.store.clone() };
     Parts::new(host)
         .api(api, TITLE, DESCRIPTION)
         .large_body(PROPOSE, PROPOSE_BYTES)
+        .large_body(media::api::LARGE[0], media::api::BODY_BYTES)
+        .large_body(media::api::LARGE[1], media::api::BODY_BYTES)
         .sweep(ForgetActivity)
         .sweep(ForgetShadows)
         .sweep(ForgetFigures)
@@ -146,6 +159,8 @@ fn build(host: &Host<Config>) -> Parts {
             };
             let runtime = runtime
                 .read_model::<CaseEvent>(CaseReadModel)
+                .read_model::<ClearanceEvent>(ClearanceReadModel)
+                .read_model::<ListedImageEvent>(ListedImageReadModel)
                 .read_model::<ReportEvent>(ReportReadModel)
                 .read_model::<StandingEvent>(StandingReadModel)
                 .read_model::<ScreeningEvent>(FigureReadModel)

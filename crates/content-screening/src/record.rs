@@ -87,9 +87,11 @@ mod tests {
                 scores: BTreeMap::new(),
                 findings: vec![],
                 model: BTreeMap::new(),
-                language: String::new(),
-                corrected: 0,
+                disguised: 0,
                 language_unsupported: false,
+                language: String::new(),
+                labels: vec![],
+                would: None,
             },
         }
     }

@@ -77,6 +77,8 @@ pub struct Opening {
     pub analysis: Value,
     /// The near-copies it belongs to, if any are known.
     pub cluster_id: Option<String>,
+    /// What the content bears from now on.
+    pub labels: Vec<ContentLabel>,
 }
 
 /// The analyser of a case that reports opened before any analyser spoke.
@@ -257,7 +259,13 @@ impl Case {
             analyser,
             analysis,
             cluster_id,
+            labels,
         } = opening;
+        let labelled = (!labels.is_empty() && !is_known).then_some(CaseEvent::Labelled {
+            subject,
+            author_id,
+            labels,
+        });
         let decided = CaseEvent::Decided {
             subject,
             author_id,
@@ -277,7 +285,7 @@ impl Case {
         let confirmed = matches!(removal, Some(Visibility::Hidden | Visibility::Gone))
             .then_some(CaseEvent::DeleteConfirmed {});
         let decided = removal.map(|_| decided);
-        [opened, decided, confirmed].into_iter().flatten().collect()
+        [opened, labelled, decided, confirmed].into_iter().flatten().collect()
     }
 
     /// Decides the case, or decides it anew. Repeating the decision that stands records nothing. `reasons` are those of the

@@ -17,7 +17,20 @@ fn opening() -> Opening {
         analyser: "test".to_owned(),
         analysis: Value::Null,
         cluster_id: None,
+        labels: vec![],
     }
+}
+
+#[test]
+fn what_the_screening_labels_bears_the_label_from_the_start() {
+    let labels = vec![ContentLabel::HelpOffered];
+    let events = Case::New.open(Opening { labels: labels.clone(), ..opening() }, None);
+
+    assert!(matches!(&events[1], CaseEvent::Labelled { labels: given, .. } if *given == labels));
+    assert_eq!(Given(events).case(), {
+        let Case::Open(open) = Given::opened().case() else { unreachable!() };
+        Case::Open(Open { labels, ..open })
+    });
 }
 
 fn moderator() -> Decider {

@@ -8,6 +8,7 @@ mod decision;
 mod delivery;
 mod drift;
 mod journal;
+mod media;
 mod queue;
 mod report;
 mod review;
