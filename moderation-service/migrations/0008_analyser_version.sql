@@ -64,8 +64,8 @@ CREATE TABLE screening_figure (
     language text NOT NULL,
     -- Held or removed.
     flagged boolean NOT NULL,
-    -- Some word was read as another than it was written.
-    corrected boolean NOT NULL,
+    -- Characters hide something, or words were read as others than they were written.
+    disguised boolean NOT NULL,
     -- By category, what the model says in thousandths.
     scores jsonb NOT NULL,
     judged_at timestamptz NOT NULL,

@@ -137,7 +137,7 @@ impl Analyser for RuleAnalyser {
             model: by_model.scores,
             language_unsupported: !language_supported,
             language: by_model.language.to_owned(),
-            corrected: by_model.corrected,
+            disguised: by_model.disguised,
             labels,
             would,
         }

@@ -49,8 +49,8 @@ pub(super) struct Judged {
     pub(super) scores: Scores,
     /// ISO 639-3; `und` when unknown.
     pub(super) language: &'static str,
-    /// See [`super::Analysis::corrected`].
-    pub(super) corrected: u32,
+    /// See [`super::Analysis::disguised`].
+    pub(super) disguised: u32,
 }
 
 impl ModelRules {
@@ -99,7 +99,7 @@ impl ModelRules {
     }
 }
 
-/// The findings of the model, its probabilities and what it took the text for. Hate and threats count only in the language that the model knows; in one
+/// The findings of the model and its probabilities. Hate and threats count only in the language that the model knows; in one
 /// it does not know at all, the rest is mentioned and never holds.
 pub(super) fn judge(
     text: &str,
@@ -151,8 +151,8 @@ pub(super) fn judge(
             explanation: "These words contribute most to that.".to_owned(),
         }));
     }
-    let language = analysis.language.code();
-    Judged { found, scores, language, corrected: analysis.corrected }
+    let disguised = analysis.hidden.saturating_add(analysis.corrected);
+    Judged { found, scores, language: analysis.language.code(), disguised }
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 1000")]

@@ -1,3 +1,4 @@
-//! Accounts, as far as screening cares: how long they have existed.
+//! Accounts, as far as moderation cares: that they exist, and since when.
 
 pub mod projection;
+pub mod view;

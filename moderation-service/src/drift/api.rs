@@ -33,8 +33,8 @@ pub struct DriftWindow {
     pub to: DateTime<Utc>,
     /// Held or removed.
     pub flagged: Rate,
-    /// With a word that the model read as another than it was written.
-    pub corrected: Rate,
+    /// With characters that hide something, or words that the model read as others than they were written.
+    pub disguised: Rate,
 }
 
 /// How the model's probabilities of one category are spread.
@@ -64,8 +64,8 @@ pub struct DriftDay {
     pub judged: u64,
     /// How many of them were held or removed.
     pub flagged: u64,
-    /// In how many a word was read as another.
-    pub corrected: u64,
+    /// How many of them were disguised.
+    pub disguised: u64,
     /// Texts by probability, by category.
     pub scores: BTreeMap<String, Vec<u64>>,
 }
@@ -96,7 +96,7 @@ impl Example for DriftReport {
         let mut window = Window::default();
         window.histograms.insert(Category::Spam, [300, 100, 50, 20, 10, 5, 5, 4, 3, 3]);
         window.flagged = FlagRate { flagged: 9, judged: 500 };
-        window.corrected = FlagRate { flagged: 14, judged: 500 };
+        window.disguised = FlagRate { flagged: 14, judged: 500 };
         let drift = Drift {
             model: "b5ad0f2c9e8d4a17".to_owned(),
             until: example::moment(),
@@ -108,7 +108,7 @@ impl Example for DriftReport {
             language: "eng".to_owned(),
             judged: 500,
             flagged: 9,
-            corrected: 14,
+            disguised: 14,
         };
         report(&drift, vec![day], &[])
     }
@@ -148,7 +148,7 @@ fn report(drift: &Drift, days: Vec<DayRow>, bins: &[BinRow]) -> DriftReport {
         from,
         to,
         flagged: window.flagged.into(),
-        corrected: window.corrected.into(),
+        disguised: window.disguised.into(),
     };
     let texts = |window: &Window, category| {
         window.histograms.get(&category).map_or_else(Vec::new, |texts: &Histogram| texts.to_vec())
@@ -180,7 +180,7 @@ fn day(row: DayRow, bins: &[BinRow]) -> DriftDay {
         day: row.day,
         judged: count(row.judged),
         flagged: count(row.flagged),
-        corrected: count(row.corrected),
+        disguised: count(row.disguised),
         scores: scores
             .map(|(category, texts)| (category.as_str().to_owned(), texts.to_vec()))
             .collect(),

@@ -46,12 +46,12 @@ fn show(drift: &Drift) {
     }
     for (window, rates) in [("current", &drift.current), ("reference", &drift.reference)] {
         gauge!("moderation_flagged_ratio", "window" => window).set(rates.flagged.share());
-        gauge!("moderation_corrected_ratio", "window" => window).set(rates.corrected.share());
+        gauge!("moderation_disguised_ratio", "window" => window).set(rates.disguised.share());
     }
     if drift.is_evasive() {
         tracing::warn!(
-            now = drift.current.corrected.share(),
-            before = drift.reference.corrected.share(),
+            now = drift.current.disguised.share(),
+            before = drift.reference.disguised.share(),
             "words are hidden from the model more often than before"
         );
     }

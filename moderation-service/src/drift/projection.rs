@@ -37,12 +37,12 @@ impl InlineProjection<ScreeningEvent> for FigureReadModel {
         let version = version.as_str();
         let language = if analysis.language.is_empty() { "und" } else { &analysis.language };
         let flagged = analysis.verdict != Verdict::Allow;
-        let (corrected, scores) = (analysis.corrected > 0, json(&analysis.model)?);
+        let (disguised, scores) = (analysis.disguised > 0, json(&analysis.model)?);
         txn.execute_raw(raw_sql!(
             Postgres,
-            "INSERT INTO screening_figure (subject_id, subject_version, version_id, model, language, flagged, corrected,
+            "INSERT INTO screening_figure (subject_id, subject_version, version_id, model, language, flagged, disguised,
                                            scores, judged_at)
-               VALUES ({subject_id}, {subject_version}, {version}, {model}, {language}, {flagged}, {corrected}, {scores}, {at})
+               VALUES ({subject_id}, {subject_version}, {version}, {model}, {language}, {flagged}, {disguised}, {scores}, {at})
                ON CONFLICT ON CONSTRAINT screening_figure_pkey DO NOTHING"
         ))
         .await?;

@@ -26,8 +26,8 @@ const EVASION: f64 = 1.5;
 pub struct Window {
     /// Held or removed.
     pub flagged: FlagRate,
-    /// With a word that was read as another than it was written.
-    pub corrected: FlagRate,
+    /// With characters that hide something, or words that were read as others than they were written.
+    pub disguised: FlagRate,
     /// Of each category's probabilities.
     pub histograms: BTreeMap<Category, Histogram>,
 }
@@ -59,7 +59,7 @@ impl Drift {
 
     /// Whether words are hidden from the model half as often again as before, and not by chance.
     pub fn is_evasive(&self) -> bool {
-        let (now, before) = (self.current.corrected, self.reference.corrected);
+        let (now, before) = (self.current.disguised, self.reference.disguised);
         let enough = now.judged >= MINIMUM && before.judged >= MINIMUM;
         enough && now.interval(SURE).0 > EVASION * before.share()
     }
@@ -91,7 +91,7 @@ fn window(row: &WindowRow, bins: &[BinRow]) -> Window {
     let rate = |some: i64| FlagRate { flagged: count(some), judged: count(row.judged) };
     Window {
         flagged: rate(row.flagged),
-        corrected: rate(row.corrected),
+        disguised: rate(row.disguised),
         histograms: histograms(bins),
     }
 }
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     fn drift(now: FlagRate, before: FlagRate) -> Drift {
-        let window = |corrected| Window { corrected, ..Window::default() };
+        let window = |disguised| Window { disguised, ..Window::default() };
         Drift {
             model: "m".to_owned(),
             until: DateTime::UNIX_EPOCH,

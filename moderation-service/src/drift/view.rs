@@ -23,8 +23,8 @@ pub struct DayRow {
     pub judged: i64,
     /// How many of them were held or removed.
     pub flagged: i64,
-    /// In how many a word was read as another.
-    pub corrected: i64,
+    /// How many of them were disguised.
+    pub disguised: i64,
 }
 
 /// Texts of one window.
@@ -34,8 +34,8 @@ pub struct WindowRow {
     pub judged: i64,
     /// How many of them were held or removed.
     pub flagged: i64,
-    /// In how many a word was read as another.
-    pub corrected: i64,
+    /// How many of them were disguised.
+    pub disguised: i64,
 }
 
 /// Texts of one bin; day and language are `None` in the histogram of a whole window.
@@ -80,7 +80,7 @@ pub async fn window(
     let row = WindowRow::find_by_statement(raw_sql!(
         Postgres,
         "SELECT count(*) AS judged, count(*) FILTER (WHERE flagged) AS flagged,
-                count(*) FILTER (WHERE corrected) AS corrected
+                count(*) FILTER (WHERE disguised) AS disguised
            FROM screening_figure WHERE model = {model} AND judged_at > {from} AND judged_at <= {to}"
     ))
     .one(connection)
@@ -151,7 +151,7 @@ pub async fn days(
     DayRow::find_by_statement(raw_sql!(
         Postgres,
         "SELECT (judged_at AT TIME ZONE 'UTC')::date AS day, language, count(*) AS judged,
-                count(*) FILTER (WHERE flagged) AS flagged, count(*) FILTER (WHERE corrected) AS corrected
+                count(*) FILTER (WHERE flagged) AS flagged, count(*) FILTER (WHERE disguised) AS disguised
            FROM screening_figure WHERE model = {model} AND judged_at > {from}
            GROUP BY day, language ORDER BY day DESC, language"
     ))

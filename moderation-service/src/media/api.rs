@@ -261,9 +261,9 @@ fn analysis(image: &ImageHash, found: &Match) -> Analysis {
         model: BTreeMap::new(),
         language_unsupported: false,
         language: String::new(),
+        disguised: 0,
         labels: vec![],
         would: None,
-        corrected: 0,
     }
 }
 

@@ -12,7 +12,10 @@ use super::{
     body::{Impose, SanctionView, StandingView, StrikeView},
     view,
 };
-use crate::case::api::{Tag, clean_text, require_moderator};
+use crate::{
+    account,
+    case::api::{Tag, clean_text, require_moderator},
+};
 
 /// The most characters of a statement.
 const STATEMENT: usize = 2_000;
@@ -39,8 +42,8 @@ impl StandingApi {
     /// same sanction again, of the same kind and end, changes nothing and gives the one in force back.
     ///
     /// Fails with 400 for a malformed request, 401 without a token, 403 for anyone but moderators and administrators, for anyone
-    /// but administrators if it is a ban, and while muted, 409 for the caller's own account, and 422 for an end that does not
-    /// fit the kind.
+    /// but administrators if it is a ban, and while muted, 404 if there is no such account, 409 for the caller's own, and 422 for an
+    /// end that does not fit the kind.
     #[oai(
         path = "/moderation/users/:user_id/sanctions",
         method = "post",
@@ -73,6 +76,9 @@ impl StandingApi {
         };
         let known = OnceLock::new();
         let work = store.begin().await?;
+        if !account::view::is_known(work.txn(), user).await? {
+            return Err(Problem::not_found("account"));
+        }
         self.standings
             .execute_in(&work, user, Expected::Any, &caller.metadata(), |standing| {
                 known.get_or_init(|| standing.same(&imposing));

@@ -126,7 +126,7 @@ async fn an_appeal_is_made_once_by_the_author_and_not_answered_by_the_decider() 
     assert_eq!((status, &upheld["state"]), (200, &json!("DELETE_CONFIRMED")));
     assert_eq!(given.appeal(&given.author).await.0, 409);
     assert_eq!(given.answer(&given.other, "OVERTURNED").await.0, 409);
-    assert_eq!(given.strikes().await, 1);
+    eventually(SOON, || async { given.strikes().await == 1 }).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -35,7 +35,10 @@ async fn other_texts_than_before_are_an_alarm() {
     assert!(toxicity["psi"].as_f64().unwrap() > 1.0, "{toxicity}");
     assert_eq!(drift["current"]["flagged"]["count"], 200, "{drift}");
     assert_eq!(drift["reference"]["flagged"]["count"], 0);
-    assert_eq!(drift["days"].as_array().unwrap().len(), 2, "{drift}");
+    assert_eq!(drift["current"]["disguised"]["count"], 200, "{drift}");
+    assert_eq!(drift["evasion_alarm"], true);
+    let days = drift["days"].as_array().unwrap();
+    assert_ne!(days[0]["day"], days.last().unwrap()["day"], "latest first");
     assert_eq!(drift["days"][0]["language"], "eng");
     let texts = drift["days"][0]["scores"]["toxicity"].as_array().unwrap();
     assert_eq!(texts.iter().map(|bin| bin.as_u64().unwrap()).sum::<u64>(), 200);

@@ -3,7 +3,12 @@
 use chrono::{TimeDelta, Utc};
 use reqwest::Method;
 use serde_json::{Value, json};
-use shared_schemas::{UserId, moderation::Subject, standing::StandingEvent, user::Role};
+use shared_schemas::{
+    UserId,
+    moderation::Subject,
+    standing::StandingEvent,
+    user::{Role, UserEvent},
+};
 use test_kit::eventually;
 
 use crate::support::{AUTHOR, INSULT, Person, SOON, World};
@@ -16,6 +21,29 @@ fn mute(seconds: i64) -> Value {
     #[expect(clippy::disallowed_methods, reason = "the service goes by the machine's clock, too")]
     let until = Utc::now() + TimeDelta::seconds(seconds);
     json!({ "kind": "MUTE", "until": until, "reasons": ["HARASSMENT"], "statement": "You insulted three people." })
+}
+
+/// The author has an account.
+async fn registered(world: &World) {
+    let event = UserEvent::Registered { interests: vec![] };
+    world.publisher.publish(AUTHOR, 1, &event).await.unwrap();
+    eventually(SOON, || async {
+        world.column("SELECT user_id::text FROM known_user").await == [AUTHOR.to_string()]
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_sanctions_an_account_that_does_not_exist() {
+    let world = World::start().await;
+
+    let (status, _) = world.send(Method::POST, &world.moderator(), &sanctions(), mute(60)).await;
+    assert_eq!(status, 404);
+    assert_eq!(restrictions(&world, AUTHOR).await, [] as [String; 0]);
+
+    registered(&world).await;
+    let (status, _) = world.send(Method::POST, &world.moderator(), &sanctions(), mute(60)).await;
+    assert_eq!(status, 201);
 }
 
 /// What auth-service is told, in order.
@@ -36,6 +64,7 @@ async fn restrictions(world: &World, user: UserId) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mute_ends_by_itself() {
     let world = World::start().await;
+    registered(&world).await;
     let moderator = world.moderator();
     let author = Person::of(&world, AUTHOR, &[Role::User]);
 
@@ -54,6 +83,7 @@ async fn a_mute_ends_by_itself() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sanction_is_lifted_and_the_same_one_is_imposed_once() {
     let world = World::start().await;
+    registered(&world).await;
     let moderator = world.moderator();
     let body = mute(3_600);
     let (_, first) = world.send(Method::POST, &moderator, &sanctions(), body.clone()).await;
@@ -71,6 +101,7 @@ async fn a_sanction_is_lifted_and_the_same_one_is_imposed_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn bans_are_for_administrators_and_sanctions_for_moderators() {
     let world = World::start().await;
+    registered(&world).await;
     let (moderator, admin) = (world.moderator(), world.person(8, &[Role::Admin]));
     let user = world.person(7, &[Role::User]);
     let ban =

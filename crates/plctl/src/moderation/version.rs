@@ -309,7 +309,7 @@ fn drift(report: &Value) -> String {
     let categories = items(report, "categories").iter().map(category);
     format!(
         "{}\n\n{}\n\nwords are hidden more often than before: {}",
-        ui::table(["texts", "last day", "two weeks before"], ["flagged", "corrected"].map(row), ""),
+        ui::table(["texts", "last day", "two weeks before"], ["flagged", "disguised"].map(row), ""),
         ui::table(["category", "stability index", "alarm"], categories, "nothing judged"),
         text(report, "evasion_alarm"),
     )

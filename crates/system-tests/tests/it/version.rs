@@ -1,6 +1,6 @@
 //! Versions of the analyser, as an administrator handles them, on a running moderation-service.
 
-use std::process::Output;
+use std::{process::Output, time::Duration};
 
 use event_runtime::Clock;
 use serde_json::Value;
@@ -10,7 +10,8 @@ use test_kit::{TestDatabase, TestIssuer, TestRedis, eventually};
 use tokio::process::Command;
 use uuid::Uuid;
 
-use crate::world::LIMIT;
+/// How long something may take to come true.
+const LIMIT: Duration = Duration::from_secs(30);
 
 struct Site {
     url: String,
@@ -44,7 +45,7 @@ impl Site {
     }
 
     async fn run(&self, arguments: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_plctl"))
+        Command::new(env!("CARGO_BIN_EXE_operator"))
             .args(["moderation", "version", "--json", "--url", &self.url, "--token", &self.token])
             .args(arguments)
             .output()
@@ -96,7 +97,7 @@ async fn a_version_goes_from_a_file_to_the_end() {
     let fallen = site.json(&["rollback", &id, "--reason", "It must not be."]).await;
     assert_eq!(fallen["state"], "ROLLED_BACK");
     assert_eq!(site.json(&["drift"]).await["evasion_alarm"], false);
-    let table = Command::new(env!("CARGO_BIN_EXE_plctl"))
+    let table = Command::new(env!("CARGO_BIN_EXE_operator"))
         .args(["moderation", "version", "--url", &site.url, "--token", &site.token, "list"])
         .output()
         .await
