@@ -1,25 +1,39 @@
 //! The moderation service: screens what people publish, and keeps the cases that ask for a decision.
 
 pub mod account;
+pub mod batch;
 pub mod case;
 pub mod confirm;
 pub mod content;
+pub mod drift;
 pub mod journal;
+pub mod media;
 pub mod published;
 pub mod reach;
 pub mod report;
 pub mod settings;
 pub mod standing;
 pub mod statement;
+pub mod version;
 
 use std::{process::ExitCode, sync::Arc};
 
+use content_screening::record::ScreeningEvent;
 use event_runtime::Streams;
 use service_kit::{Definition, Host, Parts, events::live::Live, sql_migrations};
-use shared_schemas::{Service, moderation::CaseEvent, standing::StandingEvent};
+use shared_schemas::{
+    Service, clearance::ClearanceEvent, moderation::CaseEvent, standing::StandingEvent,
+};
 
 use crate::{
     account::projection::AccountProjection,
+    batch::{
+        aggregate::BatchEvent,
+        api::BatchApi,
+        part::PartEvent,
+        projection::{BatchReadModel, PartReadModel},
+        run::BatchRun,
+    },
     case::{
         api::CaseApi,
         decide::Decisions,
@@ -31,8 +45,17 @@ use crate::{
         },
     },
     confirm::reactor::Confirmation,
-    content::{projection::ForgetActivity, reactor::ContentScreening},
+    content::{
+        projection::{ClearanceReadModel, ForgetActivity},
+        reactor::ContentScreening,
+    },
+    drift::{
+        api::DriftApi,
+        measure::Measure,
+        projection::{FigureReadModel, ForgetFigures},
+    },
     journal::api::JournalApi,
+    media::{aggregate::ListedImageEvent, api::MediaApi, projection::ListedImageReadModel},
     published::projection::PublishedProjection,
     reach::projection::ReachProjection,
     report::{aggregate::ReportEvent, api::ReportApi, projection::ReportReadModel},
@@ -41,6 +64,19 @@ use crate::{
         api::StandingApi, due::DueSanctions, projection::StandingReadModel, reactor::Strikes,
     },
     statement::api::StatementApi,
+    version::{
+        aggregate::VersionEvent,
+        analysers::Analysers,
+        api::{PROPOSE, PROPOSE_BYTES, VersionApi},
+        lifecycle::Lifecycle,
+        projection::VersionReadModel,
+        shadow::{
+            aggregate::ShadowEvent,
+            projection::{ForgetShadows, ShadowReadModel},
+            reactor::ShadowScreening,
+        },
+        watch::Watch,
+    },
 };
 
 /// Title and description of the document.
@@ -59,6 +95,10 @@ pub fn definition() -> Definition<Config> {
             "0004_review",
             "0005_standing",
             "0006_near_copy",
+            "0007_batch",
+            "0008_analyser_version",
+            "0009_media",
+            "0010_known_before",
         ],
         build,
     }
@@ -71,15 +111,26 @@ pub fn run() -> ExitCode {
 
 fn build(host: &Host<Config>) -> Parts {
     let cases = Streams::new(host.store.clone(), CaseReadModel);
-    let screenings = Streams::without_read_model(host.store.clone());
-    let clearances = Streams::without_read_model(host.store.clone());
-    let analyser = Arc::clone(&host.config.analyser);
+    let screenings = Streams::new(host.store.clone(), FigureReadModel);
+    let shadows = Streams::new(host.store.clone(), ShadowReadModel);
+    let clearances = Streams::new(host.store.clone(), ClearanceReadModel);
+    let analysers = Arc::new(Analysers::new(Arc::clone(&host.config.built_in)));
+    let lifecycle = Lifecycle {
+        versions: Streams::new(host.store.clone(), VersionReadModel),
+        analysers: Arc::clone(&analysers),
+    };
+    let shadow_files = host.config.shadow_files.clone();
+    let is_apart = shadow_files.is_some();
     let decisions = Decisions {
         cases: cases.clone(),
         two_reviewers_from: host.config.two_reviewers_from.into(),
     };
     let reports = Streams::new(host.store.clone(), ReportReadModel);
     let standings = Streams::new(host.store.clone(), StandingReadModel);
+    let images = Streams::new(host.store.clone(), ListedImageReadModel);
+    let batches = Streams::new(host.store.clone(), BatchReadModel);
+    let parts = Streams::new(host.store.clone(), PartReadModel);
+    let batch_run = BatchRun { batches: batches.clone(), cases: cases.clone() };
     let due = DueSanctions { standings: standings.clone() };
     let (tasks, shutdown) = (host.tasks.clone(), host.shutdown.clone());
     let api = (
@@ -90,30 +141,60 @@ fn build(host: &Host<Config>) -> Parts {
         LiveApi { live: Live::new(host, STREAMS) },
         StatementApi { decisions },
         StandingApi { standings: standings.clone() },
+        BatchApi { batches, parts },
         JournalApi { store: host.store.clone() },
+        MediaApi { images, cases: cases.clone() },
+        VersionApi { lifecycle: lifecycle.clone() },
+        DriftApi { store: host.store.clone() },
     );
+    let watch = Watch { lifecycle: lifecycle.clone() };
+    let measure = Measure { store: host.store.clone() };
     Parts::new(host)
         .api(api, TITLE, DESCRIPTION)
+        .large_body(media::api::LARGE[0], media::api::BODY_BYTES)
+        .large_body(media::api::LARGE[1], media::api::BODY_BYTES)
+        .large_body(PROPOSE, PROPOSE_BYTES)
         .sweep(ForgetActivity)
+        .sweep(ForgetShadows)
+        .sweep(ForgetFigures)
         .on_start(move || async move {
-            tasks.spawn(due.run(shutdown));
+            lifecycle.start(shadow_files).await?;
+            tasks.spawn(due.run(shutdown.clone()));
+            tasks.spawn(batch_run.run(shutdown.clone()));
+            tasks.spawn(watch.run(shutdown.clone()));
+            tasks.spawn(measure.run(shutdown));
             Ok(())
         })
         .runtime(|runtime| {
-            runtime
+            let shadow = |apart| ShadowScreening {
+                apart,
+                analysers: Arc::clone(&analysers),
+                shadows: shadows.clone(),
+            };
+            let runtime = runtime
                 .read_model::<CaseEvent>(CaseReadModel)
+                .read_model::<ClearanceEvent>(ClearanceReadModel)
+                .read_model::<ListedImageEvent>(ListedImageReadModel)
                 .read_model::<ReportEvent>(ReportReadModel)
                 .read_model::<StandingEvent>(StandingReadModel)
+                .read_model::<ScreeningEvent>(FigureReadModel)
+                .read_model::<VersionEvent>(VersionReadModel)
+                .read_model::<ShadowEvent>(ShadowReadModel)
+                .read_model::<BatchEvent>(BatchReadModel)
+                .read_model::<PartEvent>(PartReadModel)
                 .projection(AccountProjection)
                 .projection(PublishedProjection)
                 .projection(ReachProjection)
                 .reactor(ContentScreening {
-                    analyser,
+                    analysers: Arc::clone(&analysers),
                     screenings,
                     clearances,
                     cases: cases.clone(),
                 })
                 .reactor(Confirmation { cases })
                 .reactor(Strikes { standings })
+                .reactor(shadow(false));
+            // Nobody else has, or needs, what this instance was started with.
+            if is_apart { runtime.reactor(shadow(true)) } else { runtime }
         })
 }

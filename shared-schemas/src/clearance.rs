@@ -2,10 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Event, Service, UserId, moderation::Subject};
+use crate::{
+    Event, Service, UserId,
+    moderation::{ContentLabel, Subject},
+};
 
 /// A fact about one post or comment; its id is [`ClearanceId::of`](crate::ClearanceId::of) the content.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", content = "data")]
 pub enum ClearanceEvent {
@@ -18,6 +21,9 @@ pub enum ClearanceEvent {
         subject_version: u64,
         /// Who wrote it.
         author_id: UserId,
+        /// What it bears, whatever an earlier version bore.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        labels: Vec<ContentLabel>,
     },
 }
 

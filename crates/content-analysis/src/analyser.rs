@@ -66,6 +66,11 @@ impl Analyser {
         Ok(ANALYSER.get_or_init(|| analyser))
     }
 
+    /// The file of the model that comes with this crate.
+    pub const fn built_in_file() -> &'static [u8] {
+        BUILT_IN
+    }
+
     /// The model.
     pub fn model(&self) -> &Model {
         &self.model

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The version of normalisation, classes and features together.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 /// Two tables of weights, each with an L2 norm and a scale of its own.
 pub(crate) const BLOCKS: usize = 2;
@@ -266,8 +266,11 @@ pub(crate) struct Rows {
 impl Rows {
     /// Reads the features of a text.
     pub(crate) fn read(&mut self, normalised: &Normalised, tokens: &[Token]) {
-        for block in &mut self.blocks {
+        // A letter begins four groups of characters at most, and a word some ten features of its own.
+        let letters: usize = tokens.iter().map(|token| token.text.len() + 2).sum();
+        for (block, most) in self.blocks.iter_mut().zip([letters * 4, tokens.len() * 10]) {
             block.clear();
+            block.reserve(most);
         }
         let blocks = &mut self.blocks;
         visit(normalised, tokens, |feature| {

@@ -186,9 +186,10 @@ fn classes(words: &[(Box<str>, Class)]) -> Classes {
     classes
 }
 
-/// FNV-1a over everything, 64 bits, in hexadecimal.
+/// FNV-1a over the version of the features and everything in the file, 64 bits, in hexadecimal.
 fn version(payload: &[u8]) -> String {
-    let hash = payload.iter().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+    let features = VERSION.to_le_bytes();
+    let hash = features.iter().chain(payload).fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
     });
     format!("{hash:016x}")

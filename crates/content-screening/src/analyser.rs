@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use content_analysis::Scorer;
 use shared_schemas::moderation::ModerationReason;
 
 use super::lexicon::Text;
-use super::normalise::Normalised;
+use super::normalise::{Normalised, mentions};
+use super::policy::{Asked, Known, Ruling};
 use super::rules::{self, Compiled};
 use super::{
     Analyser, AnalyserVersion, Analysis, Behaviour, Content, Finding, RuleFiles, RuleFilesError,
@@ -18,7 +20,7 @@ use super::{findings, flooding, language, links, model, repetition};
 pub const MAX_ANALYSED_BYTES: usize = 64 * 1024;
 
 /// To be raised with every change of the code that changes a judgement.
-const NAME: &str = "peerlink-rules/2";
+const NAME: &str = "peerlink-rules/3";
 
 /// Links of one text that are compared with those of others; no honest text has more.
 const MAX_LINK_KEYS: usize = 50;
@@ -31,6 +33,8 @@ pub struct RuleAnalyser {
     version: AnalyserVersion,
     rules: Compiled,
     model: Arc<content_analysis::Analyser>,
+    /// Gives the probabilities in place of the model, which then only says where in the text they come from.
+    scorer: Option<Arc<dyn Scorer>>,
 }
 
 impl RuleAnalyser {
@@ -66,7 +70,16 @@ impl RuleAnalyser {
             policy_sha256: rules::file_fingerprint(files.policy),
             model: model.model().version().to_owned(),
         };
-        Ok(Self { version, rules: rules::compile(files)?, model })
+        Ok(Self { version, rules: rules::compile(files)?, model, scorer: None })
+    }
+
+    /// The same analyser with the probabilities of another scorer, such as a larger model that the operator runs. The
+    /// version names both.
+    #[must_use]
+    pub fn with_scorer(mut self, scorer: Arc<dyn Scorer>) -> Self {
+        self.version.model = format!("{}+{}", self.model.model().version(), scorer.version());
+        self.scorer = Some(scorer);
+        self
     }
 }
 
@@ -91,19 +104,43 @@ impl Analyser for RuleAnalyser {
             kind: content.kind,
             language_supported,
         });
-        let (by_model, model) = model::judge(original, &self.model, &signals.model);
-        found.extend(by_model);
+        let by_model = model::judge(original, &self.model, self.scorer.as_deref(), &signals.model);
+        found.extend(by_model.found);
+        found.extend(policy.lists.judge(&links));
+        let links = policy.lists.counted(links);
         found.extend(links::judge(original, &links, &signals.links));
         found.extend(repetition::judge(original, &signals.repetition));
         found.extend(flooding::judge(behaviour, !links.is_empty(), &signals.flooding));
+        let asked = Asked {
+            kind: content.kind,
+            original,
+            normalised: &normalised,
+            language: by_model.language,
+            links: links.len(),
+            mentions: mentioned(original).len(),
+            behaviour,
+            model: &by_model.scores,
+        };
+        found.extend(policy.rules.iter().filter_map(|rule| rule.judge(&asked)));
         if read < content.text.len() {
             found.push(too_long((read, content.text.len())));
         }
         let findings = findings::arrange(found);
         let scores = findings::scores(&findings);
-        let (verdict, reasons) = policy.decide(&scores, &findings, language_supported);
-        let language_unsupported = !language_supported;
-        Analysis { verdict, reasons, scores, findings, model, language_unsupported }
+        let known = Known { behaviour, language: by_model.language, language_supported };
+        let Ruling { verdict, reasons, labels, would } = policy.decide(&scores, &findings, known);
+        Analysis {
+            verdict,
+            reasons,
+            scores,
+            findings,
+            model: by_model.scores,
+            language_unsupported: !language_supported,
+            language: by_model.language.to_owned(),
+            corrected: by_model.corrected,
+            labels,
+            would,
+        }
     }
 
     fn links(&self, text: &str) -> Vec<String> {
@@ -112,6 +149,20 @@ impl Analyser for RuleAnalyser {
         let keys: BTreeSet<String> = links.iter().map(links::Link::key).collect();
         keys.into_iter().take(MAX_LINK_KEYS).collect()
     }
+
+    fn mentions(&self, text: &str) -> u32 {
+        let read = text.floor_char_boundary(MAX_ANALYSED_BYTES);
+        let names = mentioned(text.get(..read).unwrap_or_default());
+        u32::try_from(names.len()).unwrap_or(u32::MAX)
+    }
+}
+
+/// The names that a text mentions, each once.
+fn mentioned(text: &str) -> BTreeSet<String> {
+    mentions(text)
+        .filter_map(|place| text.get(place.start + 1..place.end))
+        .map(str::to_lowercase)
+        .collect()
 }
 
 fn too_long(span: (usize, usize)) -> Finding {

@@ -19,6 +19,14 @@ pub(super) struct FloodingRules {
     pub(super) same_link_last_day: Vec<Step>,
     /// Other authors of near-copies of the judged text in the last day.
     pub(super) near_copy_authors_last_day: Vec<Step>,
+    /// People mentioned in the last hour, the judged text not counted.
+    pub(super) mentioned_last_hour: Vec<Step>,
+    /// Removals of the author's content in the last 90 days that stand.
+    pub(super) removed_before: Vec<Step>,
+    /// Removed content of the last day that links to the same host; counts if the judged text has a link.
+    pub(super) same_host_removed_last_day: Vec<Step>,
+    /// Weight of a link in the first text that an author publishes.
+    pub(super) first_link_weight: u8,
     /// Accounts younger than this are new, in seconds.
     pub(super) new_account_seconds: u64,
     /// Weight of a link by a new account.
@@ -42,11 +50,15 @@ impl FloodingRules {
             ("flooding.same_text_last_day", &self.same_text_last_day),
             ("flooding.same_link_last_day", &self.same_link_last_day),
             ("flooding.near_copy_authors_last_day", &self.near_copy_authors_last_day),
+            ("flooding.mentioned_last_hour", &self.mentioned_last_hour),
+            ("flooding.removed_before", &self.removed_before),
+            ("flooding.same_host_removed_last_day", &self.same_host_removed_last_day),
         ];
         let mut weights: Vec<_> = steps
             .iter()
             .flat_map(|(name, steps)| steps.iter().map(move |step| (*name, step.weight)))
             .collect();
+        weights.push(("flooding.first_link_weight", self.first_link_weight));
         weights.push(("flooding.new_account_link_weight", self.new_account_link_weight));
         weights
     }
@@ -59,6 +71,9 @@ pub(super) fn judge(behaviour: &Behaviour, has_link: bool, rules: &FloodingRules
     let text = behaviour.same_text_last_day;
     let link = behaviour.same_link_last_day;
     let authors = behaviour.near_copy_authors_last_day;
+    let mentioned = behaviour.mentioned_last_hour;
+    let removed = behaviour.removed_before;
+    let host = if has_link { behaviour.same_host_removed_last_day } else { 0 };
     let counted = [
         (
             "minute",
@@ -90,6 +105,24 @@ pub(super) fn judge(behaviour: &Behaviour, has_link: bool, rules: &FloodingRules
             &rules.near_copy_authors_last_day,
             format!("{authors} others published almost the same within a day."),
         ),
+        (
+            "mentions",
+            mentioned,
+            &rules.mentioned_last_hour,
+            format!("The author mentioned {mentioned} people within an hour."),
+        ),
+        (
+            "removed_before",
+            removed,
+            &rules.removed_before,
+            format!("{removed} texts of the author were removed within 90 days."),
+        ),
+        (
+            "removed_host",
+            host,
+            &rules.same_host_removed_last_day,
+            format!("{host} texts with a link to the same host were removed within a day."),
+        ),
     ];
     let mut findings: Vec<Finding> = counted
         .into_iter()
@@ -103,6 +136,10 @@ pub(super) fn judge(behaviour: &Behaviour, has_link: bool, rules: &FloodingRules
     if is_new && has_link {
         let explanation = "A new account publishes a link.".to_owned();
         findings.push(finding("new_account_link", rules.new_account_link_weight, explanation));
+    }
+    if behaviour.published_before == 0 && has_link && behaviour.account_age_seconds.is_some() {
+        let explanation = "The first text of an author has a link.".to_owned();
+        findings.push(finding("first_link", rules.first_link_weight, explanation));
     }
     findings
 }

@@ -9,7 +9,8 @@ use std::fmt;
 
 pub use content_analysis::Category;
 use serde::{Deserialize, Serialize};
-use shared_schemas::moderation::ModerationReason;
+use shared_schemas::moderation::{ContentLabel, ModerationReason};
+use shared_schemas::post;
 
 mod analyser;
 mod findings;
@@ -40,6 +41,9 @@ pub trait Analyser: Send + Sync {
 
     /// What a text links to, host and path without query, each once: what [`Behaviour::same_link_last_day`] compares.
     fn links(&self, text: &str) -> Vec<String>;
+
+    /// How many people a text mentions, each once.
+    fn mentions(&self, text: &str) -> u32;
 }
 
 /// Names an analyser exactly: two analysers of the same version judge alike.
@@ -82,7 +86,7 @@ pub enum ContentKind {
     Comment,
 }
 
-/// What the author did lately, the judged content not counted; from the event log.
+/// What was known besides the text when it was judged, the judged content not counted; from the event log.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Behaviour {
     /// Posts and comments of the last 60 seconds.
@@ -101,6 +105,25 @@ pub struct Behaviour {
     pub near_copy_authors_last_day: u32,
     /// How long the account has existed; `None` when unknown, which counts neither for nor against the author.
     pub account_age_seconds: Option<u64>,
+    /// Mentions of people in posts and comments of the last 60 minutes.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub mentioned_last_hour: u32,
+    /// Posts and comments that the author published at any time before; counted up to 100.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub published_before: u32,
+    /// Removals of the author's posts and comments in the last 90 days that stand.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub removed_before: u32,
+    /// Posts and comments of the last 24 hours, by anybody, that link to a host which the judged content links to, and were
+    /// removed.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub same_host_removed_last_day: u32,
+    /// Removals by the policy in the last 24 hours, of anybody's content.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub removed_by_policy_last_day: u32,
+    /// The category of the post, or of the post that is commented on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub community: Option<post::Category>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde asks for")]
@@ -150,6 +173,18 @@ pub struct Analysis {
     /// What the trained model says, in thousandths; empty for an analyser that had none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub model: BTreeMap<Category, u16>,
+    /// The language that the model took the text to be in, ISO 639-3, or `und`; empty in analyses that did not say.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub language: String,
+    /// How many words the model read as another word than they were written.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub corrected: u32,
     /// The text is not in a language the word rules know, so that single words count little.
     pub language_unsupported: bool,
+    /// What the content bears from now on, whatever the verdict.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<ContentLabel>,
+    /// The verdict that a policy in shadow mode would have come to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub would: Option<Verdict>,
 }

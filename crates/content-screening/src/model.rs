@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use content_analysis::{Analyser, Category, Language, normalise::part};
+use content_analysis::{Analyser, Category, Language, Scorer, normalise::part};
 use serde::Deserialize;
 use shared_schemas::moderation::ModerationReason;
 
@@ -42,6 +42,16 @@ const SPAN_WEIGHT: u8 = 1;
 
 /// Probabilities of one text, in thousandths, by category; the same on every machine.
 pub(super) type Scores = BTreeMap<Category, u16>;
+
+/// What the model says of one text.
+pub(super) struct Judged {
+    pub(super) found: Vec<Finding>,
+    pub(super) scores: Scores,
+    /// ISO 639-3; `und` when unknown.
+    pub(super) language: &'static str,
+    /// See [`super::Analysis::corrected`].
+    pub(super) corrected: u32,
+}
 
 impl ModelRules {
     /// Notes everything that is wrong with the levels.
@@ -89,10 +99,18 @@ impl ModelRules {
     }
 }
 
-/// The findings of the model and its probabilities. Hate and threats count only in the language that the model knows; in one
+/// The findings of the model, its probabilities and what it took the text for. Hate and threats count only in the language that the model knows; in one
 /// it does not know at all, the rest is mentioned and never holds.
-pub(super) fn judge(text: &str, analyser: &Analyser, rules: &ModelRules) -> (Vec<Finding>, Scores) {
-    let analysis = analyser.analyse(text);
+pub(super) fn judge(
+    text: &str,
+    analyser: &Analyser,
+    other: Option<&dyn Scorer>,
+    rules: &ModelRules,
+) -> Judged {
+    let mut analysis = analyser.analyse(text);
+    if let Some(other) = other {
+        analysis.scores = other.scores(text);
+    }
     let mut found = Vec::new();
     let mut scores = Scores::new();
     for category in Category::ALL {
@@ -133,7 +151,8 @@ pub(super) fn judge(text: &str, analyser: &Analyser, rules: &ModelRules) -> (Vec
             explanation: "These words contribute most to that.".to_owned(),
         }));
     }
-    (found, scores)
+    let language = analysis.language.code();
+    Judged { found, scores, language, corrected: analysis.corrected }
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 1000")]

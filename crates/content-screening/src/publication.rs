@@ -1,6 +1,10 @@
 //! The texts that events make public.
 
-use shared_schemas::{UserId, comment::CommentEvent, post::PostEvent};
+use shared_schemas::{
+    UserId,
+    comment::CommentEvent,
+    post::{Category, PostEvent},
+};
 
 use crate::{Content, ContentKind};
 
@@ -15,14 +19,20 @@ pub struct Publication {
     pub kind: ContentKind,
     /// Whether an earlier version was public.
     pub edited: bool,
+    /// The category of the post, or of the post that is commented on; an edited comment does not say.
+    pub community: Option<Category>,
 }
 
 impl Publication {
     /// What an event of a post made public, if anything.
     pub fn of_post(event: PostEvent) -> Option<Self> {
-        let (author_id, title, body, edited) = match event {
-            PostEvent::Published { author_id, title, body, .. } => (author_id, title, body, false),
-            PostEvent::Edited { author_id, title, body, .. } => (author_id, title, body, true),
+        let (author_id, title, body, category, edited) = match event {
+            PostEvent::Published { author_id, title, body, category, .. } => {
+                (author_id, title, body, category, false)
+            }
+            PostEvent::Edited { author_id, title, body, category, .. } => {
+                (author_id, title, body, category, true)
+            }
             PostEvent::Drafted { .. }
             | PostEvent::DraftEdited { .. }
             | PostEvent::DraftDeleted {}
@@ -32,19 +42,22 @@ impl Publication {
             | PostEvent::Restored { .. } => return None,
         };
         let text = format!("{title}\n{body}");
-        Some(Self { author_id, text, kind: ContentKind::Post, edited })
+        let community = Some(category);
+        Some(Self { author_id, text, kind: ContentKind::Post, edited, community })
     }
 
     /// What an event of a comment made public, if anything.
     pub fn of_comment(event: CommentEvent) -> Option<Self> {
-        let (author_id, text, edited) = match event {
-            CommentEvent::Added { author_id, body, .. } => (author_id, body, false),
-            CommentEvent::Edited { author_id, body, .. } => (author_id, body, true),
+        let (author_id, text, community, edited) = match event {
+            CommentEvent::Added { author_id, body, category, .. } => {
+                (author_id, body, Some(category), false)
+            }
+            CommentEvent::Edited { author_id, body, .. } => (author_id, body, None, true),
             CommentEvent::Deleted { .. }
             | CommentEvent::Hidden { .. }
             | CommentEvent::Restored { .. } => return None,
         };
-        Some(Self { author_id, text, kind: ContentKind::Comment, edited })
+        Some(Self { author_id, text, kind: ContentKind::Comment, edited, community })
     }
 
     /// What the analyser is asked about.

@@ -87,7 +87,11 @@ mod tests {
                 scores: BTreeMap::new(),
                 findings: vec![],
                 model: BTreeMap::new(),
+                language: String::new(),
+                corrected: 0,
                 language_unsupported: false,
+                labels: vec![],
+                would: None,
             },
         }
     }

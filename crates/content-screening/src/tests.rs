@@ -27,6 +27,7 @@ fn flooding_author() -> Behaviour {
         near_copies_last_day: 0,
         near_copy_authors_last_day: 0,
         account_age_seconds: Some(300),
+        ..Behaviour::default()
     }
 }
 
@@ -269,6 +270,31 @@ fn all_problems_of_all_files_are_reported_together() {
     {
         assert!(error.to_string().contains(problem), "{problem} in {error}");
     }
+}
+
+#[test]
+fn another_scorer_can_give_the_probabilities_and_the_version_names_it() {
+    struct Stern;
+    impl content_analysis::Scorer for Stern {
+        fn scores(&self, text: &str) -> content_analysis::Scores {
+            let toxicity = if text.contains("turnip") { 0.99 } else { 0.01 };
+            content_analysis::Scores { toxicity, ..content_analysis::Scores::default() }
+        }
+        fn version(&self) -> &'static str {
+            "stern/1"
+        }
+    }
+    let plain = RuleAnalyser::embedded().unwrap();
+    let stern = RuleAnalyser::embedded().unwrap().with_scorer(std::sync::Arc::new(Stern));
+    let judge = |analyser: &RuleAnalyser, text: &str| {
+        let content = Content { text, kind: ContentKind::Comment };
+        analyser.analyse(&content, &Behaviour::default()).verdict
+    };
+
+    assert_eq!(judge(&stern, "what a turnip that is"), Verdict::Hold);
+    assert_eq!(judge(&plain, "what a turnip that is"), Verdict::Allow);
+    assert_eq!(judge(&stern, "what a carrot that is"), Verdict::Allow);
+    assert!(stern.version().model.ends_with("+stern/1"));
 }
 
 #[test]

@@ -182,6 +182,9 @@ impl ApplyError {
         let Self::Retry(source) = self else { return false };
         let mut cause: Option<&(dyn Error + 'static)> = Some(&**source);
         while let Some(error) = cause {
+            if error.is::<NotYet>() {
+                return true;
+            }
             if let Some(error) = error.downcast_ref::<DbErr>() {
                 // A statement that takes too long may do so for ever, with this event.
                 return is_transient(error) && state(error).as_deref() != Some(QUERY_CANCELED);
@@ -194,11 +197,22 @@ impl ApplyError {
         false
     }
 
+    /// Something that this event needs is not there yet and surely will be: it waits in its place, and waiting does not count
+    /// as an attempt.
+    pub fn not_yet(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Retry(Box::new(NotYet(source.into())))
+    }
+
     /// Sets the event aside for a reason of the handler's own.
     pub fn reject(reason: &'static str, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Reject { reason, source: source.into() }
     }
 }
+
+/// What an event waits for.
+#[derive(Debug, thiserror::Error)]
+#[error("the event waits")]
+struct NotYet(#[source] Box<dyn Error + Send + Sync>);
 
 impl From<DbErr> for ApplyError {
     fn from(error: DbErr) -> Self {

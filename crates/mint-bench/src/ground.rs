@@ -218,7 +218,12 @@ impl Ground {
                 };
                 self.publisher.publish(id, 1, &published).await?;
                 let subject = Subject::Post(id);
-                let granted = ClearanceEvent::Granted { subject, subject_version: 1, author_id };
+                let granted = ClearanceEvent::Granted {
+                    subject,
+                    subject_version: 1,
+                    author_id,
+                    labels: vec![],
+                };
                 self.publisher.publish(ClearanceId::of(&subject), 1, &granted).await?;
                 anyhow::Ok(())
             })

@@ -8,8 +8,8 @@ use shared_schemas::Service;
 use crate::exit::{Failure, Verdict};
 use crate::{
     actions, analyse, bench, completions, consumers, doctor, epoch, events, export, gaps, groups,
-    lag, lease, maintenance, mint, parked, pending, relay, replay, requests, schema, streams, top,
-    trim, verify,
+    lag, lease, maintenance, mint, moderation, parked, pending, relay, replay, requests, schema,
+    streams, top, trim, verify,
 };
 
 /// The whole command line.
@@ -109,6 +109,9 @@ pub(crate) enum Command {
     Requests(requests::Requests),
     /// Mints, lanes and the chain
     Mint(mint::Mint),
+    /// Judgements of texts: made again, compared and changed in batches; versions of the analyser
+    #[command(subcommand)]
+    Moderation(moderation::Moderation),
     /// What operators did
     Actions(actions::Actions),
     /// Score the texts of a file, without any service
@@ -146,6 +149,7 @@ impl Command {
             Self::Audit(command) => command.run(global).await,
             Self::Requests(command) => command.run(global).await,
             Self::Mint(command) => Box::pin(command.run(global)).await,
+            Self::Moderation(command) => Box::pin(command.run(global)).await,
             Self::Actions(command) => command.run(global).await,
             Self::Analyse(command) => command.run(global).await,
             Self::Bench(command) => command.run(global),

@@ -6,6 +6,7 @@
 
 mod actions;
 mod analyse;
+mod api;
 mod bench;
 pub mod cli;
 mod completions;
@@ -23,6 +24,7 @@ mod lag;
 mod lease;
 mod maintenance;
 mod mint;
+mod moderation;
 mod parked;
 mod pending;
 pub mod reference;

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
-use local_stack::stack::Endpoints;
-use reqwest::{Method, StatusCode};
+use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::api::{Api, fields, items, text};
 use crate::cli::Global;
 use crate::exit::{Failure, Verdict};
 use crate::ui;
@@ -153,7 +153,8 @@ impl Stage {
 
 impl Mint {
     pub(crate) async fn run(self, global: &Global) -> Result<Verdict, Failure> {
-        let api = Api::new(global, self.worker)?;
+        let Worker { url, token } = self.worker;
+        let api = Api::new(global, "minting", url, token, LIMIT)?;
         let json = global.json;
         let change = |path: String, done: &'static str, dry_run: bool| (path, done, dry_run);
         let (path, done, dry_run) = match self.what {
@@ -232,86 +233,6 @@ impl Mint {
     }
 }
 
-/// The minting worker's API.
-struct Api {
-    base: String,
-    token: String,
-    http: reqwest::Client,
-}
-
-impl Api {
-    fn new(global: &Global, worker: Worker) -> Result<Self, Failure> {
-        let url = match worker.url {
-            Some(url) => url,
-            None => of_stack(global)?,
-        };
-        let token = worker.token.ok_or_else(|| {
-            Failure::Config(
-                "no access token: set PLCTL_TOKEN, or name one with `--token`".to_owned(),
-            )
-        })?;
-        let http = reqwest::Client::builder()
-            .timeout(LIMIT)
-            .build()
-            .map_err(|error| Failure::failed("no HTTP client can be made", &error))?;
-        Ok(Self { base: format!("{}/api/v1/minting", url.trim_end_matches('/')), token, http })
-    }
-
-    async fn get(&self, path: &str) -> Result<Value, Failure> {
-        self.send(Method::GET, path, None).await
-    }
-
-    async fn send(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<Value>,
-    ) -> Result<Value, Failure> {
-        let mut request =
-            self.http.request(method, format!("{}{path}", self.base)).bearer_auth(&self.token);
-        if let Some(body) = body {
-            request = request.json(&body);
-        }
-        let gone = |error: reqwest::Error| {
-            Failure::Unavailable(format!("the minting worker does not answer: {error}"))
-        };
-        let response = request.send().await.map_err(gone)?;
-        let status = response.status();
-        let body = response.json().await.unwrap_or(Value::Null);
-        if status.is_success() {
-            return Ok(body);
-        }
-        let detail = text(&body, "detail");
-        let what = if detail == "-" { text(&body, "title") } else { detail };
-        Err(match status {
-            StatusCode::SERVICE_UNAVAILABLE | StatusCode::BAD_GATEWAY => Failure::Unavailable(what),
-            StatusCode::UNAUTHORIZED => Failure::Config(format!("the token is not taken: {what}")),
-            status => Failure::Refused(format!("{what} ({})", status.as_u16())),
-        })
-    }
-}
-
-/// The minting worker of the stack on this machine.
-fn of_stack(global: &Global) -> Result<String, Failure> {
-    let (state, origin) = crate::config::stack(global.stack.as_deref())?;
-    let damaged = |error: anyhow::Error| Failure::Config(format!("{origin}: {error:#}"));
-    let endpoints = Endpoints::of(&state).map_err(damaged)?;
-    endpoints.service("minting").map(str::to_owned).map_err(damaged)
-}
-
-/// A field as text; `-` if there is none.
-fn text(value: &Value, field: &str) -> String {
-    match value.get(field) {
-        None | Some(Value::Null) => "-".to_owned(),
-        Some(Value::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
-    }
-}
-
-fn items<'a>(value: &'a Value, field: &str) -> &'a [Value] {
-    value.get(field).and_then(Value::as_array).map_or(&[], Vec::as_slice)
-}
-
 fn list(page: &Value) -> String {
     let row = |mint: &Value| {
         let kind = mint.get("subject").map(|subject| text(subject, "kind")).unwrap_or_default();
@@ -382,14 +303,4 @@ fn is_well(all: &Value) -> bool {
     let is_free = |lane: &Value| lane.get("paused").is_none() && lane.get("hold").is_none();
     let answers = |node: &Value| node.get("is_well") == Some(&Value::Bool(true));
     items(all, "lanes").iter().all(is_free) && items(all, "nodes").iter().all(answers)
-}
-
-/// Everything but lists of objects, one field per line.
-fn fields(value: &Value) -> String {
-    let Value::Object(fields) = value else { return value.to_string() };
-    let is_plain =
-        |value: &Value| !matches!(value, Value::Array(rows) if rows.iter().any(Value::is_object));
-    let shown = fields.iter().filter(|(_, value)| is_plain(value));
-    let rows = shown.map(|(name, _)| [name.replace('_', " "), text(value, name)]);
-    ui::table(["field", "value"], rows, "nothing")
 }

@@ -24,6 +24,9 @@ pub struct ProblemDetails {
     /// What went wrong this time, for a person to read.
     #[oai(skip_serializing_if_is_none)]
     pub detail: Option<String>,
+    /// Everything that is wrong, where there is more than one thing to put right.
+    #[oai(skip_serializing_if_is_none)]
+    pub errors: Option<Vec<String>>,
 }
 
 impl Example for ProblemDetails {
@@ -51,6 +54,7 @@ impl Problem {
             title: title.to_owned(),
             status: status.as_u16(),
             detail,
+            errors: None,
         });
         if status.is_server_error() {
             Self::Server(status, details)
@@ -118,6 +122,14 @@ impl Problem {
     pub fn internal(cause: &(dyn Error + 'static)) -> Self {
         tracing::error!(error = event_runtime::error::chain(cause), "request failed");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error", None)
+    }
+
+    /// The same problem, with everything that is wrong.
+    #[must_use]
+    pub fn with_errors(mut self, errors: Vec<String>) -> Self {
+        let (Self::Client(_, Json(details)) | Self::Server(_, Json(details))) = &mut self;
+        details.errors = Some(errors);
+        self
     }
 
     /// The status it is answered with.

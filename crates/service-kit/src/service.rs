@@ -86,6 +86,7 @@ pub struct Parts {
     root: Route,
     sweeps: Vec<Arc<dyn Sweep>>,
     start: Vec<StartHook>,
+    large: Vec<limits::LargeBody>,
 }
 
 /// Something to do once the database is ready and before requests are served.
@@ -107,6 +108,7 @@ impl Parts {
             root: Route::new(),
             sweeps: vec![Arc::new(sweep::ForgetIdempotencyKeys), Arc::new(sweep::ForgetDoneJobs)],
             start: Vec::new(),
+            large: Vec::new(),
         }
     }
 
@@ -149,6 +151,13 @@ impl Parts {
     #[must_use]
     pub fn sweep(mut self, sweep: impl Sweep) -> Self {
         self.sweeps.push(Arc::new(sweep));
+        self
+    }
+
+    /// Lets requests to one path of the API have a body of up to `bytes` bytes; two at a time.
+    #[must_use]
+    pub fn large_body(mut self, path: &str, bytes: usize) -> Self {
+        self.large.push(limits::LargeBody::new(format!("{API_PREFIX}{path}"), bytes));
         self
     }
 
@@ -294,7 +303,7 @@ pub async fn start<C: Settings>(
         draining: Arc::clone(&draining),
     };
     let root = lag::route(parts.root, Arc::clone(&runtime));
-    let endpoint = endpoint(api, root, &document, health, host.trust.clone());
+    let endpoint = endpoint(api, root, &document, health, host.trust.clone(), parts.large);
     tasks.spawn(serve::serve(listener, endpoint, tasks.clone(), shutdown.clone()));
     tracing::info!(service = %definition.service, addr = %addr, "listening");
     Ok(Running { addr, runtime, store: host.store, shutdown, draining, tasks, scheduler })
@@ -307,10 +316,11 @@ fn endpoint(
     document: &Value,
     health: Health,
     trust: Trust,
+    large: Vec<limits::LargeBody>,
 ) -> impl Endpoint<Output = Response> + 'static {
     let root = docs::routes(root, document);
     let root = health::routes(root, health);
-    layered(root.nest(API_PREFIX, api), Methods::of(document, API_PREFIX), trust)
+    with_layers(root.nest(API_PREFIX, api), Methods::of(document, API_PREFIX), trust, large)
 }
 
 /// The layers that every program of the platform puts around its routes: from the outside, a name and a figure for each
@@ -320,6 +330,16 @@ pub fn layered(
     methods: Methods,
     trust: Trust,
 ) -> impl Endpoint<Output = Response> + 'static {
+    with_layers(routes, methods, trust, Vec::new())
+}
+
+fn with_layers(
+    routes: Route,
+    methods: Methods,
+    trust: Trust,
+    large: Vec<limits::LargeBody>,
+) -> impl Endpoint<Output = Response> + 'static {
+    let large: Arc<[limits::LargeBody]> = large.into();
     let methods = Arc::new(methods);
     let inner: Layer = Arc::new(
         routes.data(trust).catch_all_error(|error| async move { problem::render(error) }).boxed(),
@@ -330,8 +350,8 @@ pub fn layered(
     });
     let allowed: Layer = Arc::new(allowed.boxed());
     let limited = poem::endpoint::make(move |request| {
-        let allowed = Arc::clone(&allowed);
-        async move { limits::limit(&*allowed, request).await }
+        let (allowed, large) = (Arc::clone(&allowed), Arc::clone(&large));
+        async move { limits::limit_by_path(&*allowed, request, &large).await }
     });
     let caught: Layer = Arc::new(
         limited

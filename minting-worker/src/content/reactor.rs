@@ -7,7 +7,7 @@ use shared_schemas::{
     clearance::ClearanceEvent,
     comment::CommentEvent,
     envelope::Metadata,
-    moderation::{CaseEvent, Decider, Decision, Subject},
+    moderation::{CaseEvent, CaseState, Decision, Subject},
     post::PostEvent,
 };
 
@@ -109,10 +109,26 @@ impl FollowContent {
                 let version = i64::try_from(*subject_version).ok();
                 (subject, Judgement { version, blocks: true, deletes: false, clears: false })
             }
-            CaseEvent::Decided { subject, decision, decided_by, .. } => {
+            // A person, or an administrator's batch: the policy alone never decides that content stays.
+            CaseEvent::Decided { subject, decision, .. } => {
                 let deletes = *decision == Decision::Delete;
-                let clears = !deletes && matches!(decided_by, Decider::Moderator { .. });
-                (subject, Judgement { version: None, blocks: deletes, deletes, clears })
+                (subject, Judgement { version: None, blocks: deletes, deletes, clears: !deletes })
+            }
+            // What a batch did is undone: the case blocks as it did before, or there is none any more.
+            CaseEvent::TakenBack { subject, state, .. } => {
+                let (blocks, deletes, clears) = match state {
+                    Some(CaseState::DeleteRequested | CaseState::DeleteConfirmed) => {
+                        (true, true, false)
+                    }
+                    Some(CaseState::Opened) => (true, false, false),
+                    Some(
+                        CaseState::Dismissed
+                        | CaseState::RestoreRequested
+                        | CaseState::RestoreConfirmed,
+                    ) => (false, false, true),
+                    None => (false, false, false),
+                };
+                (subject, Judgement { version: None, blocks, deletes, clears })
             }
             // What people do with a case between its opening and its decision: until then it blocks.
             CaseEvent::Reported { .. }

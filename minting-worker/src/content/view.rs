@@ -208,7 +208,7 @@ pub(super) struct Judgement {
     pub(super) blocks: bool,
     /// It is decided to delete.
     pub(super) deletes: bool,
-    /// A person left or restored the content.
+    /// A person, or a batch of an administrator, left or restored the content.
     pub(super) clears: bool,
 }
 

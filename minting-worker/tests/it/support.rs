@@ -161,7 +161,8 @@ impl World {
     /// Moderation finds nothing against a version.
     pub(crate) async fn pass_screening(&self, subject: Subject, version: i64) {
         let (author_id, subject_version) = (person(1), u64::try_from(version).unwrap());
-        let granted = ClearanceEvent::Granted { subject, subject_version, author_id };
+        let granted =
+            ClearanceEvent::Granted { subject, subject_version, author_id, labels: vec![] };
         self.happen_unscreened(ClearanceId::of(&subject), &granted).await;
     }
 

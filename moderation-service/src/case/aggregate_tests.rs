@@ -17,7 +17,21 @@ fn opening() -> Opening {
         analyser: "test".to_owned(),
         analysis: Value::Null,
         cluster_id: None,
+        labels: vec![],
+        batch_id: None,
     }
+}
+
+#[test]
+fn what_the_screening_labels_bears_the_label_from_the_start() {
+    let labels = vec![ContentLabel::HelpOffered];
+    let events = Case::New.open(Opening { labels: labels.clone(), ..opening() }, None);
+
+    assert!(matches!(&events[1], CaseEvent::Labelled { labels: given, .. } if *given == labels));
+    assert_eq!(Given(events).case(), {
+        let Case::Open(open) = Given::opened().case() else { unreachable!() };
+        Case::Open(Open { labels, ..open })
+    });
 }
 
 fn moderator() -> Decider {
@@ -77,7 +91,7 @@ fn a_removal_is_decided_by_the_policy_when_the_case_opens() {
     assert_eq!(given.state(), CaseState::DeleteRequested);
     assert!(matches!(
         given.0.as_slice(),
-        [_, CaseEvent::Decided { decision: Decision::Delete, decided_by: Decider::Policy { version }, .. }]
+        [_, CaseEvent::Decided { decision: Decision::Delete, decided_by: Decider::Policy { version, .. }, .. }]
             if version == "test"
     ));
 }

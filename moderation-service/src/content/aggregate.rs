@@ -2,12 +2,15 @@
 
 use content_screening::record::{Completed, ScreeningEvent, ScreeningId};
 use event_runtime::Aggregate;
+use shared_schemas::post::Category;
 
 /// The screenings of one post or comment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Screening {
     /// The last version that was judged; 0 before the first.
     judged_version: u64,
+    /// Where it was published, as far as it was known then.
+    community: Option<Category>,
 }
 
 impl Aggregate for Screening {
@@ -15,12 +18,20 @@ impl Aggregate for Screening {
     type Event = ScreeningEvent;
 
     fn evolve(self, event: &ScreeningEvent) -> Self {
-        let ScreeningEvent::Completed(Completed { subject_version, .. }) = event;
-        Self { judged_version: self.judged_version.max(*subject_version) }
+        let ScreeningEvent::Completed(Completed { subject_version, behaviour, .. }) = event;
+        Self {
+            judged_version: self.judged_version.max(*subject_version),
+            community: behaviour.community.or(self.community),
+        }
     }
 }
 
 impl Screening {
+    /// The category of the post, or of the post that is commented on, by the judgements so far.
+    pub const fn community(&self) -> Option<Category> {
+        self.community
+    }
+
     /// Records a judgement; a version is judged once.
     pub fn complete(&self, completed: Completed) -> Vec<ScreeningEvent> {
         if completed.subject_version <= self.judged_version {
@@ -31,7 +42,7 @@ impl Screening {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use std::collections::BTreeMap;
 
     use content_screening::{AnalyserVersion, Analysis, Behaviour, Verdict};
@@ -40,7 +51,7 @@ pub(super) mod tests {
 
     use super::*;
 
-    pub(in crate::content) fn completed(subject_version: u64) -> Completed {
+    pub(crate) fn completed(subject_version: u64) -> Completed {
         Completed {
             subject: Subject::Post(PostId(Uuid::from_u128(1))),
             subject_version,
@@ -58,7 +69,11 @@ pub(super) mod tests {
                 scores: BTreeMap::new(),
                 findings: vec![],
                 model: BTreeMap::new(),
+                language: String::new(),
+                corrected: 0,
                 language_unsupported: false,
+                labels: vec![],
+                would: None,
             },
         }
     }

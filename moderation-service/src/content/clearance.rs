@@ -1,10 +1,8 @@
-//! What everybody may know of a screening: that nothing speaks against the text.
+//! What everybody may know of a screening: that nothing speaks against the text, and which labels it bears.
 
-use content_screening::Verdict;
+use content_screening::{Verdict, record::Completed};
 use event_runtime::Aggregate;
 use shared_schemas::{ClearanceId, clearance::ClearanceEvent};
-
-use content_screening::record::Completed;
 
 /// The clearance of one post or comment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,7 +27,8 @@ impl Clearance {
         let Completed { subject, subject_version, author_id, ref analysis, .. } = *completed;
         match analysis.verdict {
             Verdict::Allow if subject_version > self.cleared_version => {
-                vec![ClearanceEvent::Granted { subject, subject_version, author_id }]
+                let labels = analysis.labels.clone();
+                vec![ClearanceEvent::Granted { subject, subject_version, author_id, labels }]
             }
             Verdict::Allow | Verdict::Hold | Verdict::Remove => vec![],
         }

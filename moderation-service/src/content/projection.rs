@@ -2,10 +2,11 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use event_runtime::{InlineProjection, Recorded};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, raw_sql};
 use serde_json::json;
 use service_kit::Sweep;
-use shared_schemas::{UserId, moderation::Subject};
+use shared_schemas::{UserId, clearance::ClearanceEvent, moderation::Subject};
 use uuid::Uuid;
 
 use super::cluster::{Cluster, Print};
@@ -26,6 +27,8 @@ pub struct Activity {
     pub text_hash: Option<String>,
     /// What the text links to.
     pub links: Vec<String>,
+    /// How many people it mentions.
+    pub mentions: u32,
     /// When it was published.
     pub occurred_at: DateTime<Utc>,
 }
@@ -74,21 +77,60 @@ pub async fn remember_print(
 ///
 /// [`DbErr`] if the database fails.
 pub async fn remember(txn: &DatabaseTransaction, activity: &Activity) -> Result<(), DbErr> {
-    let Activity { subject, subject_version, author_id, edited, text_hash, links, occurred_at } =
-        activity.clone();
+    let Activity {
+        subject,
+        subject_version,
+        author_id,
+        edited,
+        text_hash,
+        links,
+        mentions,
+        occurred_at,
+    } = activity.clone();
     let ((_, subject_id), links) = (columns(subject), json!(links));
+    let mentions = i32::try_from(mentions).unwrap_or(i32::MAX);
     let subject_version = i64::try_from(subject_version).unwrap_or(i64::MAX);
     txn.execute_raw(raw_sql!(
         Postgres,
-        "INSERT INTO author_activity (subject_id, subject_version, author_id, edited, text_hash, links, occurred_at)
-           VALUES ({subject_id}, {subject_version}, {author_id}, {edited}, {text_hash}, {links}, {occurred_at})
+        "INSERT INTO author_activity (subject_id, subject_version, author_id, edited, text_hash, links, mentions, occurred_at)
+           VALUES ({subject_id}, {subject_version}, {author_id}, {edited}, {text_hash}, {links}, {mentions}, {occurred_at})
            ON CONFLICT ON CONSTRAINT author_activity_pkey DO NOTHING"
     ))
     .await?;
     Ok(())
 }
 
-/// Forgets what authors did two days before the latest event. By the events' time, so that a service that catches up after a
+/// Keeps what everybody is told of content that nothing speaks against.
+pub struct ClearanceReadModel;
+
+#[async_trait]
+impl InlineProjection<ClearanceEvent> for ClearanceReadModel {
+    fn tables(&self) -> &'static [&'static str] {
+        &["cleared_content"]
+    }
+
+    async fn apply(
+        &self,
+        txn: &DatabaseTransaction,
+        recorded: &Recorded<ClearanceEvent>,
+    ) -> Result<(), DbErr> {
+        let ClearanceEvent::Granted { subject, subject_version, labels, .. } = &recorded.event;
+        let ((_, subject_id), at) = (columns(*subject), recorded.occurred_at);
+        let subject_version = i64::try_from(*subject_version).unwrap_or(i64::MAX);
+        let labels = json!(labels);
+        txn.execute_raw(raw_sql!(
+            Postgres,
+            "INSERT INTO cleared_content (subject_id, subject_version, labels, cleared_at)
+               VALUES ({subject_id}, {subject_version}, {labels}, {at})
+               ON CONFLICT ON CONSTRAINT cleared_content_pkey DO UPDATE
+                 SET subject_version = EXCLUDED.subject_version, labels = EXCLUDED.labels, cleared_at = EXCLUDED.cleared_at"
+        ))
+        .await?;
+        Ok(())
+    }
+}
+
+/// Forgets what authors did two days before the latest event, but for how much it was. By the events' time, so that a service that catches up after a
 /// long outage counts as it would have counted then.
 pub struct ForgetActivity;
 
@@ -106,8 +148,16 @@ impl Sweep for ForgetActivity {
         let swept = txn
             .execute_raw(raw_sql!(
                 Postgres,
-                "DELETE FROM author_activity
-                   WHERE occurred_at < (SELECT max(occurred_at) FROM author_activity) - interval '48 hours'"
+                "WITH gone AS (
+                   DELETE FROM author_activity
+                     WHERE occurred_at < (SELECT max(occurred_at) FROM author_activity) - interval '48 hours'
+                     RETURNING author_id, edited),
+                 counted AS (
+                   INSERT INTO author_past (author_id, publications)
+                     SELECT author_id, count(*) FILTER (WHERE NOT edited) FROM gone GROUP BY author_id
+                     ON CONFLICT ON CONSTRAINT author_past_pkey DO UPDATE
+                       SET publications = author_past.publications + EXCLUDED.publications)
+                 SELECT FROM gone"
             ))
             .await?;
         let signatures = txn

@@ -8,13 +8,15 @@ use content_screening::{
     publication::Publication,
     record::{Completed, ScreeningId},
 };
-use event_runtime::{ApplyError, Expected, Reactor, Recorded, RecordedEvent, Streams, UnitOfWork};
+use event_runtime::{
+    ApplyError, Expected, Reactor, Recorded, RecordedEvent, Streams, UnitOfWork, Version,
+};
 use shared_schemas::{
-    ClearanceId, CommentId, PostId, Service,
+    ClearanceId, CommentId, DecodeError, PostId, Service,
     comment::CommentEvent,
     envelope::Metadata,
     moderation::{CaseState, Subject},
-    post::PostEvent,
+    post::{Category, PostEvent},
 };
 
 use super::{
@@ -31,13 +33,14 @@ use crate::{
         aggregate::{Case, CaseError, Opening, Visibility, case_id},
     },
     confirm,
+    version::analysers::Analysers,
 };
 
 /// Judges every version of every post and comment, records the judgement, and opens a case where it asks for one. If the
 /// judgement is to remove, the policy decides the case in the same transaction.
 pub struct ContentScreening {
-    /// The judge.
-    pub analyser: Arc<dyn Analyser>,
+    /// The judges, of which one is active.
+    pub analysers: Arc<Analysers>,
     /// The judgements.
     pub screenings: Streams<Screening>,
     /// What is known to be harmless.
@@ -47,10 +50,24 @@ pub struct ContentScreening {
 }
 
 /// A text that was made public, and by what.
-struct Published {
-    subject: Subject,
-    publication: Publication,
-    metadata: Metadata,
+pub(crate) struct Published {
+    pub(crate) subject: Subject,
+    pub(crate) subject_version: u64,
+    pub(crate) publication: Publication,
+    pub(crate) metadata: Metadata,
+}
+
+impl Published {
+    /// What an event made public, if anything.
+    pub(crate) fn by(event: &RecordedEvent) -> Result<Option<Self>, DecodeError> {
+        if let Some(post) = event.open::<PostEvent>()? {
+            Ok(of_post(post))
+        } else if let Some(comment) = event.open::<CommentEvent>()? {
+            Ok(of_comment(comment))
+        } else {
+            Ok(None)
+        }
+    }
 }
 
 #[async_trait]
@@ -64,18 +81,14 @@ impl Reactor for ContentScreening {
     }
 
     async fn react(&self, work: &UnitOfWork, event: &RecordedEvent) -> Result<(), ApplyError> {
-        let published = if let Some(post) = event.open::<PostEvent>()? {
-            of_post(post)
-        } else if let Some(comment) = event.open::<CommentEvent>()? {
-            of_comment(comment)
-        } else {
-            None
-        };
-        let Some(published) = published else { return Ok(()) };
-        let activity = self.activity(&published, event);
+        let Some(published) = Published::by(event)? else { return Ok(()) };
+        let analyser = Arc::clone(&self.analysers.active(work).await?.analyser);
+        let activity = activity(&*analyser, &published, event);
         let cluster = find_cluster(work, &published.publication, &activity).await?;
+        let community = self.community(&published).await?;
         let completed =
-            self.judge(work, &published.publication, &activity, cluster.as_ref()).await?;
+            judge(work, &*analyser, &published.publication, &activity, cluster.as_ref(), community)
+                .await?;
         projection::remember(work.txn(), &activity).await?;
         self.screenings
             .execute_in(
@@ -97,40 +110,15 @@ impl Reactor for ContentScreening {
 }
 
 impl ContentScreening {
-    fn activity(&self, published: &Published, event: &RecordedEvent) -> Activity {
-        let Published { subject, publication, .. } = published;
-        Activity {
-            subject: *subject,
-            subject_version: u64::try_from(event.aggregate_version.0).unwrap_or(0),
-            author_id: publication.author_id,
-            edited: publication.edited,
-            text_hash: text_hash(&publication.text),
-            links: self.analyser.links(&publication.text),
-            occurred_at: event.occurred_at,
+    /// Where a text is published. An edited comment does not say; what it was judged as before does.
+    async fn community(&self, published: &Published) -> Result<Option<Category>, ApplyError> {
+        match published.publication.community {
+            None => {
+                let id = ScreeningId::from(published.subject);
+                Ok(self.screenings.state(id).await?.0.community())
+            }
+            known => Ok(known),
         }
-    }
-
-    async fn judge(
-        &self,
-        work: &UnitOfWork,
-        publication: &Publication,
-        activity: &Activity,
-        cluster: Option<&Cluster>,
-    ) -> Result<Completed, ApplyError> {
-        let mut behaviour = view::behaviour(work.txn(), activity).await?;
-        if let Some(cluster) = cluster {
-            behaviour.near_copies_last_day = cluster.copies;
-            behaviour.near_copy_authors_last_day = cluster.authors;
-        }
-        let analysis = self.analyser.analyse(&publication.content(), &behaviour);
-        Ok(Completed {
-            subject: activity.subject,
-            subject_version: activity.subject_version,
-            author_id: activity.author_id,
-            analyser: self.analyser.version().clone(),
-            behaviour,
-            analysis,
-        })
     }
 
     async fn clear(
@@ -168,6 +156,8 @@ impl ContentScreening {
             analyser: analyser.to_string(),
             analysis: to_json(&analysis)?,
             cluster_id,
+            labels: analysis.labels,
+            batch_id: None,
         };
         let id = case_id(&subject, subject_version);
         self.cases
@@ -194,6 +184,45 @@ impl ContentScreening {
     }
 }
 
+fn activity(analyser: &dyn Analyser, published: &Published, event: &RecordedEvent) -> Activity {
+    let Published { subject, publication, .. } = published;
+    Activity {
+        subject: *subject,
+        subject_version: published.subject_version,
+        author_id: publication.author_id,
+        edited: publication.edited,
+        text_hash: text_hash(&publication.text),
+        links: analyser.links(&publication.text),
+        mentions: analyser.mentions(&publication.text),
+        occurred_at: event.occurred_at,
+    }
+}
+
+async fn judge(
+    work: &UnitOfWork,
+    analyser: &dyn Analyser,
+    publication: &Publication,
+    activity: &Activity,
+    cluster: Option<&Cluster>,
+    community: Option<Category>,
+) -> Result<Completed, ApplyError> {
+    let mut behaviour = view::behaviour(work.txn(), activity).await?;
+    behaviour.community = community;
+    if let Some(cluster) = cluster {
+        behaviour.near_copies_last_day = cluster.copies;
+        behaviour.near_copy_authors_last_day = cluster.authors;
+    }
+    let analysis = analyser.analyse(&publication.content(), &behaviour);
+    Ok(Completed {
+        subject: activity.subject,
+        subject_version: activity.subject_version,
+        author_id: activity.author_id,
+        analyser: analyser.version().clone(),
+        behaviour,
+        analysis,
+    })
+}
+
 /// Where a text stands among its near-copies; remembers it for those to come.
 async fn find_cluster(
     work: &UnitOfWork,
@@ -213,13 +242,19 @@ fn to_json(analysis: &Analysis) -> Result<serde_json::Value, ApplyError> {
 
 fn of_post(post: Recorded<PostEvent>) -> Option<Published> {
     let (subject, metadata) = (Subject::Post(PostId(post.aggregate_id)), post.consequence());
+    let subject_version = version(post.version);
     let publication = Publication::of_post(post.event)?;
-    Some(Published { subject, publication, metadata })
+    Some(Published { subject, subject_version, publication, metadata })
 }
 
 fn of_comment(comment: Recorded<CommentEvent>) -> Option<Published> {
     let (subject, metadata) =
         (Subject::Comment(CommentId(comment.aggregate_id)), comment.consequence());
+    let subject_version = version(comment.version);
     let publication = Publication::of_comment(comment.event)?;
-    Some(Published { subject, publication, metadata })
+    Some(Published { subject, subject_version, publication, metadata })
+}
+
+fn version(version: Version) -> u64 {
+    u64::try_from(version.0).unwrap_or(0)
 }

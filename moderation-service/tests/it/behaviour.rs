@@ -5,6 +5,7 @@ use moderation_service::content::projection::ForgetActivity;
 use shared_schemas::{
     UserId,
     moderation::{ModerationReason, Subject},
+    post::Category,
     user::UserEvent,
 };
 use test_kit::eventually;
@@ -120,7 +121,8 @@ async fn editing_a_post_is_neither_publishing_nor_repeating_it() {
     let other = world.post_at(12, "Look: example.org/diary?from=me", noon(1)).await;
 
     for screening in world.screenings(post, 19).await {
-        assert_eq!(screening.behaviour, Behaviour::default());
+        let nothing = Behaviour { community: Some(Category::Books), ..Behaviour::default() };
+        assert_eq!(screening.behaviour, nothing);
     }
     let other = world.screenings(other, 1).await.remove(0).behaviour;
     assert_eq!((other.published_last_hour, other.same_link_last_day), (1, 1));
@@ -179,4 +181,7 @@ async fn activity_is_forgotten_two_days_later_by_the_time_of_events() {
         let left = world.column(query).await;
         assert_eq!(left, [12, 14].map(|number| Uuid::from_u128(number).to_string()), "{query}");
     }
+    // How much it was is not forgotten: the next text is not the first.
+    let next = world.post_at(16, &harmless(16), noon(60 * 48 + 2)).await;
+    assert_eq!(world.screenings(next, 1).await.remove(0).behaviour.published_before, 3);
 }

@@ -2,7 +2,9 @@
 
 use content_screening::{Analysis, Behaviour, Verdict};
 use serde_json::json;
-use shared_schemas::{CommentId, PostId, UserId, comment::CommentEvent, moderation::Subject};
+use shared_schemas::{
+    CommentId, PostId, UserId, comment::CommentEvent, moderation::Subject, post::Category,
+};
 use uuid::Uuid;
 
 use crate::support::{AUTHOR, INSULT, ORDINARY, THREAT, World, edited};
@@ -36,7 +38,8 @@ async fn an_ordinary_post_is_cleared_and_the_judgement_is_on_record() {
     assert_eq!(screening.subject, Subject::Post(post));
     assert_eq!((screening.subject_version, screening.author_id), (1, AUTHOR));
     assert_eq!(screening.analysis.verdict, Verdict::Allow);
-    assert_eq!(screening.behaviour, Behaviour::default());
+    let nothing = Behaviour { community: Some(Category::Books), ..Behaviour::default() };
+    assert_eq!(screening.behaviour, nothing);
     assert_eq!(screening.analyser.rules_sha256.len(), 64);
     assert_eq!(world.cases(Subject::Post(post)).await, [] as [serde_json::Value; 0]);
 }

@@ -39,6 +39,7 @@ pub(crate) struct World {
     pub(crate) redis: TestRedis,
     issuer: TestIssuer,
     client: Client,
+    env: Vec<(&'static str, String)>,
     _database: TestDatabase,
 }
 
@@ -70,18 +71,27 @@ impl World {
             ("REDIS_URL", redis.url()),
         ];
         env.extend(settings.iter().map(|(name, value)| (*name, (*value).to_owned())));
-        let env = Env::from_pairs(env);
-        let definition = moderation_service::definition();
-        let running = service_kit::service::start(&definition, env, Clock::System).await.unwrap();
+        let running = start(&env).await;
         let publisher = Publisher::connect(&redis.url(), 2).await.unwrap();
         let client = Client::builder().timeout(SOON).build().unwrap();
-        let world = Self { running, publisher, redis, issuer, client, _database: database };
+        let world = Self { running, publisher, redis, issuer, client, env, _database: database };
         eventually(SOON, || async {
             let url = format!("http://{}/readyz", world.running.addr);
             world.client.get(url).send().await.unwrap().status().is_success()
         })
         .await;
         world
+    }
+
+    /// Another instance of the service, on the same database and the same Redis.
+    pub(crate) async fn another(&self, settings: &[(&'static str, &str)]) -> Running {
+        let mut env = self.env.clone();
+        env.extend(settings.iter().map(|(name, value)| (*name, (*value).to_owned())));
+        start(&env).await
+    }
+
+    pub(crate) fn admin(&self) -> Person {
+        self.person(200, &[Role::User, Role::Admin])
     }
 
     /// Every projection says what its events say.
@@ -253,6 +263,12 @@ impl World {
         let rows = self.db().query_all_raw(statement).await.unwrap();
         rows.iter().map(|row| row.try_get_by_index(0).unwrap()).collect()
     }
+}
+
+async fn start(env: &[(&'static str, String)]) -> Running {
+    let env = Env::from_pairs(env.iter().cloned());
+    let definition = moderation_service::definition();
+    service_kit::service::start(&definition, env, Clock::System).await.unwrap()
 }
 
 pub(crate) fn published(body: &str) -> PostEvent {

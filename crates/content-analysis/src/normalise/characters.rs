@@ -21,13 +21,19 @@ pub(super) fn read(text: &str, cells: &mut Vec<Cell>, counts: &mut Normalised) {
         }
         if is_combining_mark(character)
             && let Some(last) = cells.last()
-            && (last.character.is_ascii_alphabetic() || !last.character.is_alphabetic())
+            && (last.character.is_ascii_alphabetic() || !is_letter(last.character))
         {
             extend(cells, end);
             counts.hidden += 1;
             continue;
         }
         count(character, counts);
+        if is_in_plain_block(character) {
+            // One letter, in its only form, and with one letter as its lower case.
+            let character = character.to_lowercase().next().unwrap_or(character);
+            cells.push(Cell { character, start, end });
+            continue;
+        }
         let before = cells.len();
         for character in std::iter::once(character).nfkc() {
             let character = bare(character);
@@ -54,7 +60,7 @@ fn offset(bytes: usize) -> u32 {
 }
 
 fn count(character: char, counts: &mut Normalised) {
-    counts.letters += u32::from(character.is_alphabetic());
+    counts.letters += u32::from(is_letter(character));
     counts.capitals += u32::from(character.is_uppercase());
     counts.marks += u32::from(matches!(character, '!' | '?' | '！' | '？'));
 }
@@ -71,6 +77,25 @@ fn bare(character: char) -> char {
     }
 }
 
+/// [`char::is_alphabetic`], quickly for the letters that most texts are written in.
+pub(super) fn is_letter(character: char) -> bool {
+    character.is_ascii_alphabetic()
+        || !character.is_ascii() && (is_in_plain_block(character) || character.is_alphabetic())
+}
+
+/// [`char::is_alphanumeric`], quickly for the letters that most texts are written in.
+pub(super) fn is_letter_or_digit(character: char) -> bool {
+    character.is_ascii_alphanumeric()
+        || !character.is_ascii() && (is_in_plain_block(character) || character.is_alphanumeric())
+}
+
+/// Blocks of letters that have no compatibility form and no marks of their own: Cyrillic, kana, ideographs, Hangul.
+fn is_in_plain_block(character: char) -> bool {
+    matches!(character,
+        '\u{400}'..='\u{45f}' | '\u{3041}'..='\u{3096}' | '\u{30a1}'..='\u{30fa}' | '\u{4e00}'..='\u{9fff}'
+        | '\u{ac00}'..='\u{d7a3}')
+}
+
 /// Characters that show nothing (Unicode's `Default_Ignorable_Code_Point`).
 fn is_ignorable(character: char) -> bool {
     matches!(character,
@@ -83,4 +108,25 @@ fn is_ignorable(character: char) -> bool {
 /// Joiners and variation selectors stand in ordinary emoji, and hide nothing there.
 fn is_part_of_emoji(character: char) -> bool {
     matches!(character, '\u{200d}' | '\u{fe0e}' | '\u{fe0f}' | '\u{e0020}'..='\u{e007f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_quick_ways_give_what_the_slow_ones_give() {
+        for character in '\0'..=char::MAX {
+            assert_eq!(is_letter(character), character.is_alphabetic(), "{character:?}");
+            assert_eq!(is_letter_or_digit(character), character.is_alphanumeric(), "{character:?}");
+            if is_in_plain_block(character) {
+                let slow: Vec<char> = std::iter::once(character)
+                    .nfkc()
+                    .map(bare)
+                    .flat_map(char::to_lowercase)
+                    .collect();
+                assert_eq!(slow, [character.to_lowercase().next().unwrap()], "{character:?}");
+            }
+        }
+    }
 }

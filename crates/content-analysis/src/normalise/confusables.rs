@@ -2,6 +2,9 @@
 
 /// A letter of another script as the Latin letter that it looks like.
 pub(super) fn look_alike(character: char) -> Option<char> {
+    if character.is_ascii() {
+        return None;
+    }
     Some(match character {
         'а' | 'α' => 'a',
         'в' | 'β' | 'ь' => 'b',

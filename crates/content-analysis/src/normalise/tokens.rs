@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::{
     Cell, Normalised,
+    characters::{is_letter, is_letter_or_digit},
     confusables::{leet, look_alike},
 };
 
@@ -53,7 +54,7 @@ pub(crate) const MENTION: &str = "userz";
 /// Splits cells into words.
 pub(super) fn split(cells: &[Cell], normalised: &mut Normalised) {
     let latin = cells.iter().filter(|cell| cell.character.is_ascii_alphabetic()).count();
-    let letters = cells.iter().filter(|cell| cell.character.is_alphabetic()).count();
+    let letters = cells.iter().filter(|cell| is_letter(cell.character)).count();
     let mostly_latin = latin * 2 > letters;
     for chunk in
         cells.split(|cell| cell.character.is_whitespace()).filter(|chunk| !chunk.is_empty())
@@ -67,6 +68,10 @@ pub(super) fn split(cells: &[Cell], normalised: &mut Normalised) {
 }
 
 fn link(chunk: &[Cell], normalised: &mut Normalised) -> bool {
+    // No link is without either, and most words are.
+    if !chunk.iter().any(|cell| matches!(cell.character, '.' | ':')) {
+        return false;
+    }
     let text: String = chunk.iter().take(300).map(|cell| cell.character).collect();
     let trimmed = text.trim_start_matches(['(', '[', '<', '"', '\'', '*']);
     let schemes = ["https://", "http://", "www."];
@@ -92,7 +97,7 @@ fn link(chunk: &[Cell], normalised: &mut Normalised) -> bool {
         end: last.end,
     };
     normalised.words.push(word(LINK));
-    let parts = host.split(|c: char| !c.is_alphanumeric()).filter(|part| !part.is_empty());
+    let parts = host.split(|c: char| !is_letter_or_digit(c)).filter(|part| !part.is_empty());
     normalised.words.extend(parts.take(6).map(word));
     true
 }
@@ -113,7 +118,7 @@ fn mention(chunk: &[Cell], normalised: &mut Normalised) -> bool {
     let [first, rest @ ..] = chunk else { return false };
     let name = rest
         .iter()
-        .take_while(|cell| cell.character.is_alphanumeric() || cell.character == '_')
+        .take_while(|cell| is_letter_or_digit(cell.character) || cell.character == '_')
         .count();
     if first.character != '@' || name < 2 {
         return false;
@@ -136,26 +141,28 @@ fn chunk_words(chunk: &[Cell], mostly_latin: bool, normalised: &mut Normalised) 
     if let Some(joined) = pulled_apart(chunk) {
         return word(&joined, mostly_latin, true, normalised);
     }
-    let has_letters = chunk.iter().filter(|cell| cell.character.is_alphabetic()).count() >= 2;
+    let has_letters = chunk.iter().filter(|cell| is_letter(cell.character)).count() >= 2;
     if let Some(signs) = only_signs(chunk) {
         return word(signs, mostly_latin, false, normalised);
     }
     let mut from = 0;
     for (at, cell) in chunk.iter().enumerate() {
         let c = cell.character;
+        if is_letter_or_digit(c) {
+            continue;
+        }
         let inner = at > 0 && at + 1 < chunk.len() && at > from;
         let after = chunk.get(at + 1..).unwrap_or_default();
         let next_is_letter = after
             .iter()
             .map(|next| next.character)
             .find(|next| !matches!(next, '@' | '$'))
-            .is_some_and(char::is_alphanumeric);
+            .is_some_and(is_letter_or_digit);
         let before_is_letter = at
             .checked_sub(1)
             .and_then(|before| chunk.get(before))
-            .is_some_and(|before| before.character.is_alphabetic());
-        let belongs = c.is_alphanumeric()
-            || c == '#' && at == from
+            .is_some_and(|before| is_letter(before.character));
+        let belongs = c == '#' && at == from
             || c == '*' && inner
             || matches!(c, '@' | '$' | '!' | '|' | '+' | '€')
                 && has_letters
@@ -194,14 +201,16 @@ fn only_signs(chunk: &[Cell]) -> Option<&[Cell]> {
 
 /// `s.p.a.m` and `s-p-a-m` without what stands between.
 fn pulled_apart(chunk: &[Cell]) -> Option<Vec<Cell>> {
-    let letters: Vec<Cell> =
-        chunk.iter().filter(|cell| cell.character.is_alphanumeric()).copied().collect();
     let between = |pair: &[Cell]| {
         let [one, two] = pair else { return false };
-        one.character.is_alphanumeric() != two.character.is_alphanumeric()
+        is_letter_or_digit(one.character) != is_letter_or_digit(two.character)
     };
-    let is_apart = letters.len() >= 3 && chunk.windows(2).all(between);
-    (is_apart && letters.iter().filter(|cell| cell.character.is_alphabetic()).count() >= 3)
+    if chunk.len() < 5 || !chunk.windows(2).all(between) {
+        return None;
+    }
+    let letters: Vec<Cell> =
+        chunk.iter().filter(|cell| is_letter_or_digit(cell.character)).copied().collect();
+    (letters.len() >= 3 && letters.iter().filter(|cell| is_letter(cell.character)).count() >= 3)
         .then_some(letters)
 }
 
@@ -213,17 +222,14 @@ fn word(cells: &[Cell], mostly_latin: bool, was_apart: bool, normalised: &mut No
         return;
     }
     let latin = cells.iter().filter(|cell| cell.character.is_ascii_alphabetic()).count();
-    let foreign = cells
-        .iter()
-        .filter(|cell| !cell.character.is_ascii() && cell.character.is_alphabetic())
-        .count();
+    let foreign =
+        cells.iter().filter(|cell| !cell.character.is_ascii() && is_letter(cell.character)).count();
     let alike = cells.iter().filter(|cell| look_alike(cell.character).is_some()).count();
     let fold = alike > 0 && (latin > 0 || mostly_latin && alike == foreign);
     let leets = !is_topic && stands_for_letters(cells);
     let mut text = String::with_capacity(cells.len());
     // With what was stretched as a pair, which some words have.
-    let mut paired = String::with_capacity(cells.len());
-    let mut is_stretched = false;
+    let mut paired: Option<String> = None;
     let mut run = 0;
     let mut previous = None;
     for cell in cells {
@@ -239,26 +245,28 @@ fn word(cells: &[Cell], mostly_latin: bool, was_apart: bool, normalised: &mut No
             c = folded;
             hidden += 1;
         }
-        if !c.is_alphanumeric() && !matches!(c, '*' | '#') {
+        if !is_letter_or_digit(c) && !matches!(c, '*' | '#') {
             continue;
         }
         run = if previous == Some(c) { run + 1 } else { 1 };
         previous = Some(c);
-        if run == 3 && c.is_alphabetic() {
+        if run == 3 && is_letter(c) {
+            paired.get_or_insert_with(|| text.clone());
             text.pop();
             hidden += 1;
-            is_stretched = true;
         }
-        if run < 3 {
+        if run < 3
+            && let Some(paired) = &mut paired
+        {
             paired.push(c);
         }
-        if run < 3 || !c.is_alphabetic() {
+        if run < 3 || !is_letter(c) {
             text.push(c);
         }
     }
     let mut readings = if is_topic || leets { Vec::new() } else { readings(&text, cells) };
-    if is_stretched && !is_topic {
-        readings.push(paired);
+    if !is_topic {
+        readings.extend(paired);
     }
     if text.chars().all(|c| c == '*') && readings.is_empty() {
         return;
@@ -294,7 +302,7 @@ fn readings(text: &str, cells: &[Cell]) -> Vec<String> {
 
 /// Whether digits and signs in a word stand for letters: not in numbers with a unit, prices, and names of models.
 fn stands_for_letters(cells: &[Cell]) -> bool {
-    let letters = cells.iter().filter(|cell| cell.character.is_alphabetic()).count();
+    let letters = cells.iter().filter(|cell| is_letter(cell.character)).count();
     let digits = cells.iter().filter(|cell| cell.character.is_ascii_digit()).count();
     let signs = cells
         .iter()
@@ -317,7 +325,7 @@ fn join_single_letters(normalised: &mut Normalised) {
     let single = |word: &Word| {
         let mut letters = word.text.chars();
         word.kind == Kind::Plain
-            && letters.next().is_some_and(char::is_alphabetic)
+            && letters.next().is_some_and(is_letter)
             && letters.next().is_none()
     };
     if normalised.words.iter().filter(|word| single(word)).count() < 3 {

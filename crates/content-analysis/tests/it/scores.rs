@@ -91,10 +91,10 @@ fn scores_are_the_same_bits_everywhere() {
         let scores = scores(text);
         Category::ALL.map(|category| format!("{:08x}", scores.get(category).to_bits())).join(" ")
     };
-    assert_eq!(bits(ORDINARY[0]), "3b295d7e 3d191026 3e52989c 3df652ba 3ea53923 3e9729e4");
+    assert_eq!(bits(ORDINARY[0]), "3b291469 3d22f5e3 3e51e616 3df653d3 3ea50498 3e971418");
     assert_eq!(
         bits("I will find you, idiot! http://shop.example"),
-        "3d5ef4a1 3efc6e4b 3e4fca3f 3ea9b4f0 3e97ee4c 3e91c1cd"
+        "3d5c9fd0 3efee38d 3e51b463 3ea9b609 3e97dd17 3e91bfce"
     );
 }
 

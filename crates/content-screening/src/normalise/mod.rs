@@ -123,7 +123,7 @@ fn placeholders(text: &str, links: &[(usize, usize)]) -> Vec<Placeholder> {
 }
 
 /// `@name` of three or more characters, not inside a word: an address is no mention, nor is `@ss`.
-fn mentions(text: &str) -> impl Iterator<Item = Placeholder> + '_ {
+pub(super) fn mentions(text: &str) -> impl Iterator<Item = Placeholder> + '_ {
     text.match_indices('@').filter_map(|(start, _)| {
         let inside_word = text.get(..start)?.chars().next_back().is_some_and(char::is_alphanumeric);
         let name = text.get(start + 1..)?;

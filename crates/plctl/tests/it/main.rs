@@ -13,4 +13,5 @@ mod parked;
 mod relay;
 mod trim;
 mod verify;
+mod version;
 mod world;

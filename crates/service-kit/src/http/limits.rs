@@ -8,6 +8,7 @@ use poem::{
     Endpoint, Request, Response,
     http::{StatusCode, header},
 };
+use tokio::sync::Semaphore;
 
 use crate::Problem;
 
@@ -30,9 +31,22 @@ const TARGET_BYTES: usize = 8 * 1024;
 /// What `next` fails with; its own refusals are responses.
 pub async fn limit<E: Endpoint<Output = Response>>(
     next: &E,
-    mut request: Request,
+    request: Request,
 ) -> poem::Result<Response> {
-    match check(&mut request).await {
+    limit_to(next, request, BODY_BYTES).await
+}
+
+/// As [`limit`], with bodies of up to `most` bytes.
+///
+/// # Errors
+///
+/// As [`limit`].
+async fn limit_to<E: Endpoint<Output = Response>>(
+    next: &E,
+    mut request: Request,
+    most: usize,
+) -> poem::Result<Response> {
+    match check(&mut request, most).await {
         Ok(()) => next.call(request).await,
         Err(problem) => {
             let mut response = problem.response();
@@ -45,7 +59,7 @@ pub async fn limit<E: Endpoint<Output = Response>>(
     }
 }
 
-async fn check(request: &mut Request) -> Result<(), Problem> {
+async fn check(request: &mut Request, most: usize) -> Result<(), Problem> {
     let target =
         request.uri().path_and_query().map(|target| target.as_str().to_owned()).unwrap_or_default();
     if target.len() > TARGET_BYTES {
@@ -69,7 +83,7 @@ async fn check(request: &mut Request) -> Result<(), Problem> {
             "compressed requests are not accepted",
         ));
     }
-    let body = read(request).await?;
+    let body = read(request, most).await?;
     if has_nul(&body) {
         return Err(Problem::bad_request("nul", "the request contains the character NUL"));
     }
@@ -77,10 +91,10 @@ async fn check(request: &mut Request) -> Result<(), Problem> {
     Ok(())
 }
 
-async fn read(request: &mut Request) -> Result<Bytes, Problem> {
-    match tokio::time::timeout(BODY_TIMEOUT, collect(request.take_body())).await {
+async fn read(request: &mut Request, most: usize) -> Result<Bytes, Problem> {
+    match tokio::time::timeout(BODY_TIMEOUT, collect(request.take_body(), most)).await {
         Ok(Ok(Some(body))) => Ok(body),
-        Ok(Ok(None)) => Err(body_too_large()),
+        Ok(Ok(None)) => Err(body_too_large(most)),
         Ok(Err(error)) => Err(Problem::bad_request("unreadable-body", error.to_string())),
         Err(_elapsed) => Err(too(
             StatusCode::REQUEST_TIMEOUT,
@@ -92,24 +106,64 @@ async fn read(request: &mut Request) -> Result<Bytes, Problem> {
 
 /// The body, or `None` if it is too large. A little of what is too much is read and thrown away: a client that is still
 /// sending when the connection closes would be told of a broken connection and never see the answer.
-async fn collect(body: poem::Body) -> Result<Option<Bytes>, std::io::Error> {
+async fn collect(body: poem::Body, most: usize) -> Result<Option<Bytes>, std::io::Error> {
     let mut chunks = body.into_bytes_stream();
     let mut kept = BytesMut::new();
     let mut length = 0;
     while let Some(chunk) = chunks.try_next().await? {
         length += chunk.len();
-        if length > DISCARD_BYTES {
+        if length > most.max(DISCARD_BYTES) {
             return Ok(None);
         }
-        if length <= BODY_BYTES {
+        if length <= most {
             kept.extend_from_slice(&chunk);
         }
     }
-    Ok((length <= BODY_BYTES).then(|| kept.freeze()))
+    Ok((length <= most).then(|| kept.freeze()))
 }
 
-fn body_too_large() -> Problem {
-    too(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "a request body holds 64 KiB at most")
+fn body_too_large(most: usize) -> Problem {
+    let detail = format!("a request body holds {} KiB at most", most / 1024);
+    too(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", &detail)
+}
+
+/// A path whose requests may be larger than others.
+pub(crate) struct LargeBody {
+    path: String,
+    bytes: usize,
+    /// Bodies are in memory before anybody knows who sends them: few at a time.
+    turn: Semaphore,
+}
+
+/// Large bodies of one path that are in memory at once.
+const LARGE_AT_ONCE: usize = 2;
+
+impl LargeBody {
+    /// Bodies of up to `bytes` bytes at a path, prefix included.
+    pub(crate) fn new(path: String, bytes: usize) -> Self {
+        Self { path, bytes, turn: Semaphore::new(LARGE_AT_ONCE) }
+    }
+}
+
+/// As [`limit`], with larger bodies at some paths.
+///
+/// # Errors
+///
+/// As [`limit`].
+pub(crate) async fn limit_by_path<E: Endpoint<Output = Response>>(
+    next: &E,
+    request: Request,
+    large: &[LargeBody],
+) -> poem::Result<Response> {
+    let Some(large) = large.iter().find(|large| large.path == request.uri().path()) else {
+        return limit(next, request).await;
+    };
+    match tokio::time::timeout(BODY_TIMEOUT, large.turn.acquire()).await {
+        Ok(Ok(_turn)) => limit_to(next, request, large.bytes).await,
+        Ok(Err(_)) | Err(_) => {
+            Ok(Problem::unavailable("other large requests are in hand; try again").response())
+        }
+    }
 }
 
 fn too(status: StatusCode, kind: &str, detail: &str) -> Problem {

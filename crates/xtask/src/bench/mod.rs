@@ -3,6 +3,7 @@
 mod events;
 mod mint;
 mod moderation;
+mod moderation_replay;
 mod peers;
 
 use std::process::ExitCode;
@@ -34,6 +35,8 @@ enum What {
     Mint(mint::Mint),
     /// The analyser of texts beside a word filter, in one run
     Moderation(moderation::Moderation),
+    /// Judgements on record, made again by `plctl moderation replay`
+    ModerationReplay(moderation_replay::ModerationReplay),
 }
 
 /// From a POST to every projection that shows it.
@@ -54,6 +57,7 @@ impl Bench {
             What::Events(events) => events.run().await,
             What::Mint(mint) => mint.run().await,
             What::Moderation(moderation) => moderation.run().await,
+            What::ModerationReplay(replay) => replay.run().await,
         }
     }
 }

@@ -41,6 +41,8 @@ impl Given {
             analyser: "test".to_owned(),
             analysis: Value::Null,
             cluster_id: None,
+            labels: vec![],
+            batch_id: None,
         };
         Self(Case::New.open(opening, None))
     }
@@ -170,6 +172,8 @@ fn the_policy_still_removes_what_was_reported_before_it_was_judged() {
         analyser: analyser.to_owned(),
         analysis: Value::Null,
         cluster_id: None,
+        labels: vec![],
+        batch_id: None,
     };
     let reported = Given(Case::New.open(opening("reports"), None));
 

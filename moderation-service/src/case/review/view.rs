@@ -179,7 +179,7 @@ pub async fn evidence(
     .await
 }
 
-/// The labels of some content: those of the case that was labelled last. Content without labels is left out.
+/// The labels of some content: those that its screening or a moderator gave it last. Content without labels is left out.
 ///
 /// # Errors
 ///
@@ -192,10 +192,11 @@ pub async fn labels(
     LabelRow::find_by_statement(raw_sql!(
         Postgres,
         "SELECT subject_id, labels FROM (
-           SELECT DISTINCT ON (subject_id) subject_id, labels
-             FROM moderation_case
+           SELECT DISTINCT ON (subject_id) subject_id, labels FROM (
+             SELECT subject_id, labels, labelled_at FROM moderation_case WHERE labelled_at IS NOT NULL
+             UNION ALL SELECT subject_id, labels, cleared_at FROM cleared_content
+           ) given
              WHERE subject_id IN (SELECT value::uuid FROM jsonb_array_elements_text({ids}::jsonb))
-               AND labelled_at IS NOT NULL
              ORDER BY subject_id, labelled_at DESC
          ) latest
          WHERE labels <> '[]'
