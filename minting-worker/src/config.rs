@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use evm_chain::{Address, ContentToken, LocalSigner, Nodes, Signer};
+use evm_chain::{Address, ContentToken, LocalSigner, Nodes, RemoteSigner, Signer};
 use service_kit::{Env, config::Settings};
 use url::Url;
 
@@ -32,7 +32,8 @@ pub struct Chain {
     pub nodes: Arc<Nodes>,
     /// `MINT_CONTRACT`.
     pub contract: ContentToken,
-    /// `MINT_KEYSTORES` (files of version 3, separated by commas) under `MINT_KEYSTORE_PASSWORD`, or `MINT_DEV_KEYS`.
+    /// `MINT_KEYSTORES` (files of version 3, separated by commas) under `MINT_KEYSTORE_PASSWORD`,
+    /// `MINT_REMOTE_SIGNERS` of `MINT_REMOTE_SIGNER_URL`, or `MINT_DEV_KEYS`.
     pub signers: Vec<Arc<dyn Signer>>,
     /// What a lane may do.
     pub limits: Limits,
@@ -121,10 +122,11 @@ fn signers(env: &mut Env, urls: &[Url]) -> Option<Vec<Arc<dyn Signer>>> {
             }
         }
     }
+    signers.extend(remote_signers(env, &listed)?);
     if signers.is_empty() {
         return env.mistake(
             "MINT_KEYSTORES",
-            "is not set, and neither is MINT_DEV_KEYS: nobody would sign",
+            "is not set, and neither are MINT_REMOTE_SIGNERS and MINT_DEV_KEYS: nobody would sign",
         );
     }
     let mut addresses: Vec<_> = signers.iter().map(|signer| signer.address()).collect();
@@ -132,6 +134,31 @@ fn signers(env: &mut Env, urls: &[Url]) -> Option<Vec<Arc<dyn Signer>>> {
     addresses.dedup();
     if addresses.len() < signers.len() {
         return env.mistake("MINT_KEYSTORES", "has a key twice");
+    }
+    Some(signers)
+}
+
+/// `MINT_REMOTE_SIGNERS`: addresses of accounts that `MINT_REMOTE_SIGNER_URL` signs for.
+fn remote_signers(
+    env: &mut Env,
+    listed: &impl Fn(&str) -> Vec<String>,
+) -> Option<Vec<Arc<dyn Signer>>> {
+    let accounts: String = env.or_default("MINT_REMOTE_SIGNERS", "")?;
+    let url: String = env.optional_secret("MINT_REMOTE_SIGNER_URL", "")?;
+    let mut signers: Vec<Arc<dyn Signer>> = Vec::new();
+    for account in listed(&accounts) {
+        let Ok(address) = account.parse::<Address>() else {
+            return env.mistake("MINT_REMOTE_SIGNERS", "has what is no address");
+        };
+        let Ok(url) = Url::parse(&url) else {
+            return env.mistake("MINT_REMOTE_SIGNER_URL", "is no http or https URL");
+        };
+        match RemoteSigner::new(url, address, NODE_LIMIT) {
+            Ok(signer) => signers.push(Arc::new(signer)),
+            Err(error) => {
+                return env.mistake("MINT_REMOTE_SIGNER_URL", &format!("cannot be used: {error}"));
+            }
+        }
     }
     Some(signers)
 }

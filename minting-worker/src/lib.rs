@@ -39,6 +39,9 @@ use crate::{
     wallet::{api::WalletApi, projection::WalletReadModel},
 };
 
+/// How many mints' metadata are brought to their places at once.
+const KEEPERS: usize = 6;
+
 const TITLE: &str = "PeerLink minting";
 
 const DESCRIPTION: &str = "Mints: what is public, and what its author wants a token of, becomes one. They follow what happens to posts and comments, a moment later.";
@@ -53,7 +56,8 @@ pub fn definition() -> Definition<Config> {
             "0002_lane",
             "0003_content",
             "0004_clearance",
-            "0005_alert"
+            "0005_alert",
+            "0006_put_away"
         ],
         build,
     }
@@ -104,6 +108,9 @@ fn build(host: &Host<Config>) -> Parts {
         .api(api, TITLE, DESCRIPTION)
         .at_root("/ipfs/:cid", get(served).head(served_too))
         .runtime(|runtime| {
+            // Keeping waits for disks and for others: several at once.
+            let runtime = (0..KEEPERS)
+                .fold(runtime, |runtime, _| runtime.worker(KeepMetadata(metadatas.clone())));
             runtime
                 .read_model::<MintEvent>(MintReadModel)
                 .read_model(LaneReadModel)
@@ -111,7 +118,6 @@ fn build(host: &Host<Config>) -> Parts {
                 .read_model::<WalletEvent>(WalletReadModel)
                 .reactor(FollowContent::new(decide))
                 .reactor(FollowMints)
-                .worker(KeepMetadata(metadatas.clone()))
                 .worker(GiveUpMetadata(metadatas))
                 .worker(tell)
         })

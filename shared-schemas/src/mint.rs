@@ -35,6 +35,8 @@ choices! {
         Reverted = "REVERTED",
         /// The digest or the owner's address is none that a contract could take.
         Malformed = "MALFORMED",
+        /// An administrator stopped it until further notice.
+        Operator = "OPERATOR",
     }
 }
 
@@ -136,6 +138,9 @@ pub enum MintEvent {
     /// The content went away when it was too late to stop the mint: the token stays, its content is not shown.
     #[serde(rename = "mint.tombstoned.v1")]
     Tombstoned {},
+    /// The content of a token with a tombstone is public again: the tombstone is taken back.
+    #[serde(rename = "mint.restored.v1")]
+    Restored {},
 }
 
 impl MintEvent {
@@ -150,7 +155,9 @@ impl MintEvent {
             | Self::Reorged { .. } => Some(MintState::MintingInProgress),
             Self::Final { .. } => Some(MintState::MintingCompleted),
             Self::Parked { .. } => Some(MintState::MintingFailed),
-            Self::Pinned { .. } | Self::Signed { .. } | Self::Tombstoned {} => None,
+            Self::Pinned { .. } | Self::Signed { .. } | Self::Tombstoned {} | Self::Restored {} => {
+                None
+            }
         }
     }
 }

@@ -1,10 +1,17 @@
-//! Who signs: a key of this process today, and whatever can sign a digest tomorrow.
+//! Who signs: a key of this process, or a [signer elsewhere](crate::remote).
 
 use std::path::Path;
 
 use async_trait::async_trait;
-use ethers_core::types::{Address, H256};
+use ethers_core::{
+    types::{
+        Address, H256, Signature as RawSignature, U256, transaction::eip2718::TypedTransaction,
+    },
+    utils::keccak256,
+};
 use ethers_signers::{LocalWallet, Signer as _, WalletError};
+
+use crate::transaction::Signed;
 
 /// A signature: `r`, `s`, and which of two keys made it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +41,24 @@ pub trait Signer: Send + Sync {
     ///
     /// [`SignerError`] if the key cannot be reached.
     async fn sign_digest(&self, digest: H256) -> Result<Signature, SignerError>;
+
+    /// Signs a transaction: its bytes as they are sent, and their hash.
+    ///
+    /// # Errors
+    ///
+    /// As [`Signer::sign_digest`].
+    async fn sign_transaction(
+        &self,
+        transaction: &TypedTransaction,
+    ) -> Result<Signed, SignerError> {
+        let signature = self.sign_digest(transaction.sighash()).await?;
+        let raw = transaction.rlp_signed(&RawSignature {
+            r: U256::from_big_endian(&signature.r),
+            s: U256::from_big_endian(&signature.s),
+            v: u64::from(signature.is_odd),
+        });
+        Ok(Signed { hash: H256(keccak256(&raw)), raw: raw.to_vec() })
+    }
 }
 
 /// Why a key cannot be used.

@@ -1,11 +1,8 @@
 //! Transactions: built and signed without a network, so that their bytes and their hash are known before anybody sends them.
 
-use ethers_core::{
-    types::{
-        Address, Eip1559TransactionRequest, H256, NameOrAddress, Signature as RawSignature, U256,
-        transaction::eip2718::TypedTransaction,
-    },
-    utils::keccak256,
+use ethers_core::types::{
+    Address, Eip1559TransactionRequest, H256, NameOrAddress, U256,
+    transaction::eip2718::TypedTransaction,
 };
 
 use crate::{Fees, Signer, SignerError};
@@ -54,12 +51,5 @@ pub async fn sign(
         max_fee_per_gas: Some(fees.max.into()),
         chain_id: Some(chain_id.into()),
     };
-    let transaction = TypedTransaction::Eip1559(request);
-    let signature = signer.sign_digest(transaction.sighash()).await?;
-    let raw = transaction.rlp_signed(&RawSignature {
-        r: U256::from_big_endian(&signature.r),
-        s: U256::from_big_endian(&signature.s),
-        v: u64::from(signature.is_odd),
-    });
-    Ok(Signed { hash: H256(keccak256(&raw)), raw: raw.to_vec() })
+    signer.sign_transaction(&TypedTransaction::Eip1559(request)).await
 }

@@ -48,6 +48,7 @@ impl Run {
         let mut figures = Vec::new();
         self.batched(&mut figures).await?;
         self.single(&mut figures).await?;
+        note("done");
         circumstances.load_after = crate::report::load()?;
         let report = Report { circumstances, figures };
         line(report.table())?;
@@ -104,6 +105,10 @@ impl Run {
             Figure::new("batches of 50", "blocks measured", rate.blocks as f64, "blocks"),
         ]);
 
+        note(format_args!(
+            "ingest {prepared:.0}/s, lane {:.0}/s of {:.0}/s, gas {:.0}",
+            rate.mints, rate.limit, rate.gas
+        ));
         note("everything at once: from an event on Redis to final in PostgreSQL");
         let count_at_once = count / 3;
         let (before, began) = (ground.nodes.height().await?, Instant::now());
@@ -125,7 +130,7 @@ impl Run {
 
         note("SIGKILL in the middle of it");
         ground.set_paused(true).await?;
-        let more = 20 * BATCHED_PER_BLOCK;
+        let more = 12 * BATCHED_PER_BLOCK;
         ground.publish(more).await?;
         ground.reached("PINNED", more, LIMIT).await?;
         figures.push(recovery(&mut ground, count + count_at_once + more, &rate).await?);

@@ -59,6 +59,14 @@ enum What {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Stop a mint of which nothing is signed, until it is retried or cancelled
+    Park {
+        /// The mint
+        id: Uuid,
+        /// Say what would be done, and do nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Cancel a mint of which nothing is signed
     Cancel {
         /// The mint
@@ -205,6 +213,7 @@ impl Mint {
                 return Ok(Verdict::Clean);
             }
             What::Retry { id, dry_run } => change(format!("/mints/{id}/retry"), "retry", dry_run),
+            What::Park { id, dry_run } => change(format!("/mints/{id}/park"), "park", dry_run),
             What::Cancel { id, dry_run } => {
                 change(format!("/mints/{id}/cancel"), "cancel", dry_run)
             }

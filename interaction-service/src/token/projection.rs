@@ -73,7 +73,8 @@ async fn follow(txn: &DatabaseTransaction, mint: &Recorded<MintEvent>) -> Result
         | MintEvent::Broadcast { .. }
         | MintEvent::Final { .. }
         | MintEvent::Parked { .. }
-        | MintEvent::Tombstoned {} => raw_sql!(
+        | MintEvent::Tombstoned {}
+        | MintEvent::Restored {} => raw_sql!(
             Postgres,
             "UPDATE token SET state = COALESCE({state}, state) WHERE mint_id = {id}"
         ),

@@ -50,6 +50,7 @@ impl Decide {
     ) -> Result<(), ApplyError> {
         let Some(content) = view::hold(work.txn(), subject).await? else { return Ok(()) };
         let outcome = self.outcome(work, subject, &content).await?;
+        let is_public = content.standing().is_mintable();
         let due_at = match outcome {
             Outcome::NotNow(due_at) => due_at,
             Outcome::GoneAway | Outcome::Mint(_) => None,
@@ -57,12 +58,16 @@ impl Decide {
         view::postpone(work.txn(), subject, due_at).await?;
         self.mints
             .execute_in(work, MintId::of(subject), Expected::Any, metadata, |mint| {
-                Ok::<_, Infallible>(match outcome {
+                let mut events = match outcome {
                     Outcome::Mint(author_id) => mint.request(subject, author_id),
                     Outcome::GoneAway => mint.withdraw(),
                     // What is signed stays: there is nothing wrong with it but that nobody would ask for it again.
                     Outcome::NotNow(_) => mint.cancel().unwrap_or_default(),
-                })
+                };
+                if is_public {
+                    events.extend(mint.restore());
+                }
+                Ok::<_, Infallible>(events)
             })
             .await?;
         Ok(())

@@ -3,9 +3,10 @@
 use async_trait::async_trait;
 use event_runtime::{ApplyError, Reactor, Recorded, RecordedEvent, UnitOfWork};
 use shared_schemas::{
-    CaseId, CommentId, PostId, Service,
+    CaseId, CommentId, EventId, MintId, PostId, Service,
     clearance::ClearanceEvent,
     comment::CommentEvent,
+    envelope::Metadata,
     moderation::{CaseEvent, CaseState, Decision, Subject},
     post::PostEvent,
 };
@@ -15,6 +16,7 @@ use super::{
     standing::{self, Standing},
     view::{self, Judgement, Text},
 };
+use crate::pinning::job::{GIVE_UP, Task};
 
 /// Follows every post, comment, case and clearance.
 pub struct FollowContent {
@@ -53,7 +55,10 @@ impl FollowContent {
             PostEvent::Edited { title, body, category, .. } => {
                 view::write(txn, subject, text(title, body, *category)).await?;
             }
-            PostEvent::Deleted {} => view::forget(txn, subject).await?,
+            PostEvent::Deleted {} => {
+                view::forget(txn, subject).await?;
+                forget_metadata(work, subject, post.id, &post.consequence()).await?;
+            }
             PostEvent::Drafted { .. }
             | PostEvent::DraftEdited { .. }
             | PostEvent::DraftDeleted {}
@@ -85,7 +90,10 @@ impl FollowContent {
             CommentEvent::Edited { body, .. } => {
                 view::write(txn, subject, text(body, None)).await?;
             }
-            CommentEvent::Deleted { .. } => view::forget(txn, subject).await?,
+            CommentEvent::Deleted { .. } => {
+                view::forget(txn, subject).await?;
+                forget_metadata(work, subject, comment.id, &comment.consequence()).await?;
+            }
             CommentEvent::Hidden { .. } | CommentEvent::Restored { .. } => {}
         }
         self.decide.decide(work, subject, &comment.consequence()).await
@@ -169,6 +177,18 @@ impl FollowContent {
         view::remember(work.txn(), subject, standing).await?;
         Ok(true)
     }
+}
+
+/// What was deleted by its author while moderation hid it has had its tombstone before, and still its salt.
+async fn forget_metadata(
+    work: &UnitOfWork,
+    subject: Subject,
+    event: EventId,
+    metadata: &Metadata,
+) -> Result<(), ApplyError> {
+    let task = Task { mint_id: MintId::of(subject), metadata: metadata.clone() };
+    work.enqueue(GIVE_UP, &event.to_string(), &task).await?;
+    Ok(())
 }
 
 #[async_trait]

@@ -160,7 +160,8 @@ impl LaneContext {
                     ParkReason::RecipientRefuses
                     | ParkReason::DifferentContent
                     | ParkReason::Reverted
-                    | ParkReason::Malformed => self.park_refused(epoch, candidates).await?,
+                    | ParkReason::Malformed
+                    | ParkReason::Operator => self.park_refused(epoch, candidates).await?,
                 },
             }
         }

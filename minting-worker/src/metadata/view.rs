@@ -58,6 +58,40 @@ pub async fn find(db: &impl ConnectionTrait, mint_id: MintId) -> Result<Option<S
     .await
 }
 
+/// Leaves metadata with nobody but this table, while moderation hides the content.
+///
+/// # Errors
+///
+/// [`DbErr`] if the database fails.
+pub async fn put_away(txn: &DatabaseTransaction, mint_id: MintId) -> Result<(), DbErr> {
+    txn.execute_raw(raw_sql!(
+        Postgres,
+        "UPDATE metadata SET check_at = NULL, checked_at = NULL, kept_at = ARRAY[]::text[], not_kept_at = ARRAY[]::text[],
+             put_away = true
+           WHERE mint_id = {mint_id}"
+    ))
+    .await?;
+    Ok(())
+}
+
+/// Has metadata that was put away given to its places again.
+///
+/// # Errors
+///
+/// [`DbErr`] if the database fails.
+pub async fn take_back(
+    db: &impl ConnectionTrait,
+    mint_id: MintId,
+    now: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    db.execute_raw(raw_sql!(
+        Postgres,
+        "UPDATE metadata SET check_at = {now}, put_away = false WHERE mint_id = {mint_id} AND put_away"
+    ))
+    .await?;
+    Ok(())
+}
+
 /// What somebody's tokens say: the CIDs of the documents, oldest first.
 ///
 /// # Errors
@@ -177,7 +211,7 @@ pub async fn is_wanted(db: &impl ConnectionTrait, cid: &str) -> Result<bool, DbE
     let row = db
         .query_one_raw(raw_sql!(
             Postgres,
-            "SELECT 1 AS found FROM metadata WHERE cid = {cid} OR image_cid = {cid} LIMIT 1"
+            "SELECT 1 AS found FROM metadata WHERE (cid = {cid} OR image_cid = {cid}) AND NOT put_away LIMIT 1"
         ))
         .await?;
     Ok(row.is_some())

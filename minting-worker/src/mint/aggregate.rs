@@ -18,6 +18,8 @@ pub struct Mint {
     pub hash: Option<String>,
     /// The content went away when it was too late to stop the mint.
     pub is_tombstoned: bool,
+    /// Why it was given up, if it is.
+    pub park_reason: Option<ParkReason>,
 }
 
 /// How far a mint is. Everything from [`Signed`](Self::Signed) on may be on the chain at any moment.
@@ -94,12 +96,15 @@ impl Aggregate for Mint {
                 Self { stage: Stage::Mined(block_hash.clone()), ..self }
             }
             MintEvent::Final { .. } => Self { stage: Stage::Final, ..self },
-            MintEvent::Parked { .. } => Self { stage: Stage::Parked, ..self },
+            MintEvent::Parked { reason, .. } => {
+                Self { stage: Stage::Parked, park_reason: Some(*reason), ..self }
+            }
             MintEvent::Retried {} => {
                 let stage = if self.pin.is_some() { Stage::Pinned } else { Stage::Requested };
-                Self { stage, hash: None, ..self }
+                Self { stage, hash: None, park_reason: None, ..self }
             }
             MintEvent::Tombstoned {} => Self { is_tombstoned: true, ..self },
+            MintEvent::Restored {} => Self { is_tombstoned: false, ..self },
         }
     }
 }
@@ -139,6 +144,29 @@ impl Mint {
             | Stage::Final
             | Stage::Unrequested
             | Stage::Withdrawn => Vec::new(),
+        }
+    }
+
+    /// The content is public again: a tombstone is taken back.
+    pub fn restore(&self) -> Vec<MintEvent> {
+        if self.is_tombstoned { vec![MintEvent::Restored {}] } else { Vec::new() }
+    }
+
+    /// An administrator stops it while nothing is signed.
+    ///
+    /// # Errors
+    ///
+    /// [`MintRefusal::TooLate`] if something is signed, [`MintRefusal::NotWaiting`] if there is nothing to stop.
+    pub fn hold_back(&self) -> Result<Vec<MintEvent>, MintRefusal> {
+        match self.stage {
+            Stage::Requested | Stage::Pinned => {
+                let detail = "stopped by an administrator".to_owned();
+                Ok(vec![MintEvent::Parked { reason: ParkReason::Operator, detail }])
+            }
+            Stage::Planned | Stage::Signed | Stage::Broadcast | Stage::Mined(_) | Stage::Final => {
+                Err(MintRefusal::TooLate)
+            }
+            Stage::Parked | Stage::Unrequested | Stage::Withdrawn => Err(MintRefusal::NotWaiting),
         }
     }
 
@@ -288,14 +316,27 @@ impl Mint {
         }
     }
 
-    /// Somebody asks for another try.
+    /// Somebody asks for another try. What was given up for its address begins anew, with the address that its author has by now.
     ///
     /// # Errors
     ///
     /// [`MintRefusal::NotParked`] unless it is parked.
-    pub fn retry(&self) -> Result<Vec<MintEvent>, MintRefusal> {
+    pub fn retry(
+        &self,
+        subject: Subject,
+        author_id: UserId,
+    ) -> Result<Vec<MintEvent>, MintRefusal> {
         match self.stage {
-            Stage::Parked => Ok(vec![MintEvent::Retried {}]),
+            Stage::Parked => {
+                let mut events = vec![MintEvent::Retried {}];
+                if matches!(
+                    self.park_reason,
+                    Some(ParkReason::RecipientRefuses | ParkReason::Malformed)
+                ) {
+                    events.push(MintEvent::Requested { subject, author_id });
+                }
+                Ok(events)
+            }
             Stage::Unrequested
             | Stage::Requested
             | Stage::Pinned
@@ -426,13 +467,44 @@ mod tests {
     #[test]
     fn what_is_parked_is_tried_again_when_somebody_asks() {
         let mint = after(&TO_BROADCAST);
-        assert_eq!(mint.retry(), Err(MintRefusal::NotParked));
+        assert_eq!(mint.retry(POST, ANNA), Err(MintRefusal::NotParked));
         let parked = mint.park(ParkReason::Reverted, "no").iter().fold(mint, Mint::evolve);
 
-        let retried = parked.retry().unwrap().iter().fold(parked, Mint::evolve);
+        let retried = parked.retry(POST, ANNA).unwrap().iter().fold(parked, Mint::evolve);
 
         assert_eq!(retried.stage, Stage::Pinned);
         assert_eq!(retried.pin, Some(pin()));
+    }
+
+    #[test]
+    fn what_was_refused_by_its_address_begins_anew_when_it_is_tried_again() {
+        let mint = after(&TO_BROADCAST);
+        let refused = mint.park(ParkReason::RecipientRefuses, "no");
+        let parked = refused.iter().fold(mint, Mint::evolve);
+
+        let retried = parked.retry(POST, ANNA).unwrap().iter().fold(parked, Mint::evolve);
+
+        assert_eq!((retried.stage, retried.pin), (Stage::Requested, None));
+    }
+
+    #[test]
+    fn an_administrator_stops_what_is_not_signed() {
+        let pinned = after(&TO_BROADCAST[..2]);
+        let stopped = pinned.hold_back().unwrap().iter().fold(pinned, Mint::evolve);
+        assert_eq!(stopped.park_reason, Some(ParkReason::Operator));
+        assert_eq!(stopped.hold_back(), Err(MintRefusal::NotWaiting));
+
+        assert_eq!(after(&TO_BROADCAST[..4]).hold_back(), Err(MintRefusal::TooLate));
+    }
+
+    #[test]
+    fn a_tombstone_is_taken_back_once() {
+        let tombstoned = after(&TO_BROADCAST).evolve(&MintEvent::Tombstoned {});
+
+        let restored = tombstoned.restore().iter().fold(tombstoned, Mint::evolve);
+
+        assert_eq!(restored, after(&TO_BROADCAST));
+        assert_eq!(restored.restore(), []);
     }
 
     #[test]

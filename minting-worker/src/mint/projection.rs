@@ -107,11 +107,12 @@ impl InlineProjection<MintEvent> for MintReadModel {
                 .await?;
             }
             MintEvent::Retried {} => row.released().await?,
-            MintEvent::Tombstoned {} => {
+            MintEvent::Tombstoned {} | MintEvent::Restored {} => {
                 let (id, at) = (row.id, row.at);
+                let tombstoned = matches!(recorded.event, MintEvent::Tombstoned {});
                 txn.execute_raw(raw_sql!(
                     Postgres,
-                    "UPDATE mint SET tombstoned = true, updated_at = {at} WHERE id = {id}"
+                    "UPDATE mint SET tombstoned = {tombstoned}, updated_at = {at} WHERE id = {id}"
                 ))
                 .await?;
             }

@@ -6,7 +6,7 @@ use shared_schemas::mint::ParkReason;
 pub fn next_step(reason: ParkReason) -> &'static str {
     match reason {
         ParkReason::RecipientRefuses => {
-            "Ask the author for another address, or to make the contract there take ERC-1155 tokens; then retry."
+            "Ask the author for another address, or to make the contract there take ERC-1155 tokens; then retry: it takes the address that is proven by then."
         }
         ParkReason::DifferentContent => {
             "The token stands for another version, or belongs to somebody else, and cannot be changed. Cancel this mint."
@@ -17,8 +17,9 @@ pub fn next_step(reason: ParkReason) -> &'static str {
         ParkReason::ContractPaused => "Unpause the contract, then retry.",
         ParkReason::Reverted => "Read the detail; if the cause is gone, retry: it is tried alone.",
         ParkReason::Malformed => {
-            "The address or the digest that was pinned is none. Cancel it, and pin it again."
+            "The address or the digest that was pinned is none. Retry: both are made anew."
         }
+        ParkReason::Operator => "Retry when the reason for stopping it is gone, or cancel it.",
     }
 }
 

@@ -144,7 +144,24 @@ impl OperatorApi {
         caller: Caller,
         mint_id: Path<MintId>,
     ) -> Result<Json<ShownDetails>, Problem> {
-        self.command(&caller, mint_id.0, Mint::retry).await
+        caller.require(Role::Admin)?;
+        let listed = crate::mint::view::find(self.store.db(), mint_id.0, None).await?;
+        let listed = listed.ok_or_else(|| Problem::not_found("mint"))?;
+        self.command(&caller, mint_id.0, |mint| mint.retry(listed.subject, listed.author_id)).await
+    }
+
+    /// Stop a mint
+    ///
+    /// Possible until a transaction that mints it is signed; it waits until it is retried or cancelled. Fails with 400 for a malformed
+    /// id, 401 without a token, 403 for who is no administrator, 404 if there is no such mint, and 409 if it is too late or it waits
+    /// for nothing.
+    #[oai(path = "/mints/:mint_id/park", method = "post", operation_id = "parkMint")]
+    async fn park_mint(
+        &self,
+        caller: Caller,
+        mint_id: Path<MintId>,
+    ) -> Result<Json<ShownDetails>, Problem> {
+        self.command(&caller, mint_id.0, Mint::hold_back).await
     }
 
     /// Cancel a mint

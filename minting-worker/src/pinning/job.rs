@@ -32,13 +32,13 @@ use crate::{
 /// The kind of job that keeps metadata.
 pub(super) const KEEP: &str = "mint.keep_metadata";
 /// The kind of job that gives it up.
-pub(super) const GIVE_UP: &str = "mint.give_up_metadata";
+pub(crate) const GIVE_UP: &str = "mint.give_up_metadata";
 
 /// What a job is about.
 #[derive(Debug, Deserialize, Serialize)]
-pub(super) struct Task {
-    pub(super) mint_id: MintId,
-    pub(super) metadata: envelope::Metadata,
+pub(crate) struct Task {
+    pub(crate) mint_id: MintId,
+    pub(crate) metadata: envelope::Metadata,
 }
 
 /// What both jobs work with.
@@ -135,6 +135,10 @@ impl Metadatas {
             return Ok(());
         };
         if mint.stage != Stage::Requested {
+            if !mint.is_tombstoned {
+                // What was put away with a tombstone is given to its places again by the audit.
+                view::take_back(store.db(), mint_id, store.clock().now()).await?;
+            }
             return Ok(());
         }
         let Some(content) = content::view::find(store.db(), listed.subject).await? else {
@@ -195,6 +199,24 @@ impl Metadatas {
             return Ok(());
         };
         let metadata = stored.metadata();
+        let (mint, _) = self.mints.state(mint_id).await?;
+        let listed = mint::view::find(self.mints.store().db(), mint_id, None).await?;
+        let content = match listed {
+            Some(listed) => content::view::find(work.txn(), listed.subject).await?,
+            None => None,
+        };
+        // Moderation may show again what it hides; its author alone has it forgotten.
+        let is_only_hidden = content
+            .is_some_and(|content| content.hidden && content.published && content.body.is_some());
+        if mint.is_tombstoned && is_only_hidden {
+            let label = mint_id.to_string();
+            for cid in [metadata.document.cid(), metadata.image.cid()] {
+                self.places.release(&cid, &label).await?;
+            }
+            view::put_away(work.txn(), mint_id).await?;
+            work.commit().await?;
+            return Ok(());
+        }
         self.release(work, mint_id, [metadata.document.cid(), metadata.image.cid()]).await
     }
 

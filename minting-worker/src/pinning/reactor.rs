@@ -23,7 +23,7 @@ impl Reactor for FollowMints {
         let Some(mint) = event.open::<MintEvent>()? else { return Ok(()) };
         let kind = match &mint.event {
             // A retry of what was pinned before finds nothing to do.
-            MintEvent::Requested { .. } | MintEvent::Retried {} => KEEP,
+            MintEvent::Requested { .. } | MintEvent::Retried {} | MintEvent::Restored {} => KEEP,
             MintEvent::Withdrawn {} | MintEvent::Tombstoned {} => GIVE_UP,
             MintEvent::Pinned { .. }
             | MintEvent::Planned { .. }

@@ -159,7 +159,7 @@ fn redis_in_compose_keeps_what_it_acknowledged_and_knows_its_users() {
 }
 
 /// What the minting worker reads and containers are not given: there is no chain among them, and the rest has defaults.
-const LEFT_ALONE: [&str; 28] = [
+const LEFT_ALONE: [&str; 30] = [
     "ALERT_BALANCE_BELOW",
     "ALERT_DRY_HOURS",
     "ALERT_POLL_MS",
@@ -180,6 +180,8 @@ const LEFT_ALONE: [&str; 28] = [
     "MINT_KEYSTORES",
     "MINT_KEYSTORE_PASSWORD",
     "MINT_POLL_MS",
+    "MINT_REMOTE_SIGNERS",
+    "MINT_REMOTE_SIGNER_URL",
     "MINT_TRUST_FINALIZED",
     "PIN_AUDIT_INTERVAL",
     "PIN_KUBO_URLS",

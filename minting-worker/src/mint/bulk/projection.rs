@@ -82,7 +82,8 @@ fn row(recorded: &Recorded<MintEvent>) -> Option<(Kind, Value)> {
         | MintEvent::Reorged { .. }
         | MintEvent::Parked { .. }
         | MintEvent::Retried {}
-        | MintEvent::Tombstoned {} => return None,
+        | MintEvent::Tombstoned {}
+        | MintEvent::Restored {} => return None,
     })
 }
 
