@@ -1,6 +1,7 @@
 //! The moderation service: screens what people publish, and keeps the cases that ask for a decision.
 
 pub mod account;
+pub mod batch;
 pub mod case;
 pub mod confirm;
 pub mod content;
@@ -26,6 +27,13 @@ use shared_schemas::{
 
 use crate::{
     account::projection::AccountProjection,
+    batch::{
+        aggregate::BatchEvent,
+        api::BatchApi,
+        part::PartEvent,
+        projection::{BatchReadModel, PartReadModel},
+        run::BatchRun,
+    },
     case::{
         api::CaseApi,
         decide::Decisions,
@@ -87,6 +95,7 @@ pub fn definition() -> Definition<Config> {
             "0004_review",
             "0005_standing",
             "0006_near_copy",
+            "0007_batch",
             "0008_analyser_version",
             "0009_media",
             "0010_known_before",
@@ -119,6 +128,9 @@ fn build(host: &Host<Config>) -> Parts {
     let reports = Streams::new(host.store.clone(), ReportReadModel);
     let standings = Streams::new(host.store.clone(), StandingReadModel);
     let images = Streams::new(host.store.clone(), ListedImageReadModel);
+    let batches = Streams::new(host.store.clone(), BatchReadModel);
+    let parts = Streams::new(host.store.clone(), PartReadModel);
+    let batch_run = BatchRun { batches: batches.clone(), cases: cases.clone() };
     let due = DueSanctions { standings: standings.clone() };
     let (tasks, shutdown) = (host.tasks.clone(), host.shutdown.clone());
     let api = (
@@ -129,24 +141,26 @@ fn build(host: &Host<Config>) -> Parts {
         LiveApi { live: Live::new(host, STREAMS) },
         StatementApi { decisions },
         StandingApi { standings: standings.clone() },
+        BatchApi { batches, parts },
         JournalApi { store: host.store.clone() },
+        MediaApi { images, cases: cases.clone() },
         VersionApi { lifecycle: lifecycle.clone() },
         DriftApi { store: host.store.clone() },
-        MediaApi { images, cases: cases.clone() },
     );
     let watch = Watch { lifecycle: lifecycle.clone() };
     let measure = Measure { store: host.store.clone() };
     Parts::new(host)
         .api(api, TITLE, DESCRIPTION)
-        .large_body(PROPOSE, PROPOSE_BYTES)
         .large_body(media::api::LARGE[0], media::api::BODY_BYTES)
         .large_body(media::api::LARGE[1], media::api::BODY_BYTES)
+        .large_body(PROPOSE, PROPOSE_BYTES)
         .sweep(ForgetActivity)
         .sweep(ForgetShadows)
         .sweep(ForgetFigures)
         .on_start(move || async move {
             lifecycle.start(shadow_files).await?;
             tasks.spawn(due.run(shutdown.clone()));
+            tasks.spawn(batch_run.run(shutdown.clone()));
             tasks.spawn(watch.run(shutdown.clone()));
             tasks.spawn(measure.run(shutdown));
             Ok(())
@@ -166,6 +180,8 @@ fn build(host: &Host<Config>) -> Parts {
                 .read_model::<ScreeningEvent>(FigureReadModel)
                 .read_model::<VersionEvent>(VersionReadModel)
                 .read_model::<ShadowEvent>(ShadowReadModel)
+                .read_model::<BatchEvent>(BatchReadModel)
+                .read_model::<PartEvent>(PartReadModel)
                 .projection(AccountProjection)
                 .projection(PublishedProjection)
                 .projection(ReachProjection)

@@ -66,6 +66,8 @@ macro_rules! ids {
 
 // Append-only, alphabetical.
 ids! {
+    /// Identifies a batch of judgements that are changed together.
+    BatchId,
     /// Identifies a moderation case.
     CaseId,
     /// Identifies the clearance of a post or comment; derived from its subject.

@@ -31,7 +31,7 @@ pub mod wallet;
 
 pub use event::{DecodeError, Event, RawEvent};
 pub use id::{
-    CaseId, ClearanceId, CommentId, ConnectionId, EventId, LaneId, MintId, NotificationId, PostId,
-    ReactionId, SanctionId, SessionId, SigningKeyId, UserId, ViewId,
+    BatchId, CaseId, ClearanceId, CommentId, ConnectionId, EventId, LaneId, MintId, NotificationId,
+    PostId, ReactionId, SanctionId, SessionId, SigningKeyId, UserId, ViewId,
 };
 pub use service::Service;

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{CommentId, Event, PostId, Service, UserId, choice::choices};
+use crate::{BatchId, CaseId, CommentId, Event, PostId, Service, UserId, choice::choices};
 
 choices! {
     /// Why content is not acceptable.
@@ -107,6 +107,13 @@ impl Subject {
     }
 }
 
+impl CaseId {
+    /// The case about one version of some content: there is one at most.
+    pub fn about(subject: &Subject, subject_version: u64) -> Self {
+        Self::derive(&[subject.as_bytes(), &subject_version.to_be_bytes()])
+    }
+}
+
 /// Who decided a case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -116,6 +123,9 @@ pub enum Decider {
     Policy {
         /// Name and hash of the analyser and its rules.
         version: String,
+        /// The batch by which it was decided, of judgements that another policy or model changed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        batch_id: Option<BatchId>,
     },
     /// A moderator.
     Moderator {
@@ -147,6 +157,9 @@ pub enum CaseEvent {
         /// The near-copies it belongs to, if the analyser knows any: cases of one cluster can be decided together.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cluster_id: Option<String>,
+        /// The batch that opened it, of judgements that another policy or model changed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        batch_id: Option<BatchId>,
     },
     /// The case was decided, or decided anew.
     #[serde(rename = "case.decided.v1")]
@@ -260,6 +273,19 @@ pub enum CaseEvent {
     AppealAnswered {
         /// 1 to 2 000 Unicode scalar values, NFC.
         text: String,
+    },
+    /// What a batch did is taken back: the case stands where it stood before.
+    #[serde(rename = "case.taken_back.v1")]
+    TakenBack {
+        /// What the case is about.
+        subject: Subject,
+        /// Who wrote it.
+        author_id: UserId,
+        /// The batch.
+        batch_id: BatchId,
+        /// Where the case stands; absent if the batch opened it, so that there is none any more.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        state: Option<CaseState>,
     },
 }
 

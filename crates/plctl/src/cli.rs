@@ -109,7 +109,7 @@ pub(crate) enum Command {
     Requests(requests::Requests),
     /// Mints, lanes and the chain
     Mint(mint::Mint),
-    /// Judgements of texts: versions of the analyser, and how the texts change
+    /// Judgements of texts: made again, compared and changed in batches; versions of the analyser
     #[command(subcommand)]
     Moderation(moderation::Moderation),
     /// What operators did

@@ -15,7 +15,7 @@ pub(crate) const MEANINGS: [(u8, &str); 6] = [
     (2, "called wrongly"),
     (
         3,
-        "done, and something was found: `verify`, `gaps check`, `schema check`, `audit`, `doctor`, `export --verify`, `parked redrive`, `mint verify`, `mint lanes`, `moderation version drift`",
+        "done, and something was found: `verify`, `gaps check`, `schema check`, `audit`, `doctor`, `export --verify`, `parked redrive`, `mint verify`, `mint lanes`, `moderation replay`, `moderation what-if`, `moderation apply`, `moderation revert`, `moderation version drift`",
     ),
     (69, "a database or Redis does not answer"),
     (78, "configured wrongly: no service found, an unreadable file, a URL that is none"),

@@ -80,6 +80,11 @@ impl Busy {
         }))
     }
 
+    /// Whether anybody sees it.
+    pub(crate) fn is_shown(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// What is being done now.
     pub(crate) fn say(&self, what: impl Into<String>) {
         if let Some(bar) = &self.0 {
@@ -91,8 +96,9 @@ impl Busy {
     pub(crate) fn at(&self, done: u64, total: Option<u64>) {
         let Some(bar) = &self.0 else { return };
         if let (Some(total), None) = (total, bar.length()) {
-            let style =
-                ProgressStyle::with_template("{spinner} [{bar:24}] {pos}/{len} {msg} {eta}");
+            let style = ProgressStyle::with_template(
+                "{spinner} [{bar:24}] {pos}/{len} {msg} {per_sec} {eta}",
+            );
             bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
             bar.set_length(total);
         }

@@ -3,6 +3,7 @@
 //! The tests of this crate and the launcher's `demo`, `soak` and `bench` are made of the same parts.
 
 pub mod client;
+pub mod decision;
 pub mod faults;
 pub mod journey;
 pub mod latency;

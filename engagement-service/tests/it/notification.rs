@@ -107,7 +107,7 @@ async fn a_removal_is_told_with_its_reasons_and_an_appeal_and_a_sanction_with_th
         author_id: anna,
         decision: Decision::Delete,
         reasons: vec![ModerationReason::Spam],
-        decided_by: Decider::Policy { version: "test".to_owned() },
+        decided_by: Decider::Policy { version: "test".to_owned(), batch_id: None },
     };
     let answered = CaseEvent::AppealResolved {
         subject: Subject::Post(post.id),

@@ -164,7 +164,7 @@ impl World {
             author_id: UserId(Uuid::from_u128(1)),
             decision,
             reasons: vec![ModerationReason::Spam],
-            decided_by: Decider::Policy { version: "test".to_owned() },
+            decided_by: Decider::Policy { version: "test".to_owned(), batch_id: None },
         };
         self.publisher.publish(case, version, &event).await.unwrap();
     }

@@ -5,7 +5,7 @@ use event_runtime::{ApplyError, Reactor, Recorded, RecordedEvent, UnitOfWork};
 use shared_schemas::{
     CaseId, CommentId, PostId, Service,
     comment::CommentEvent,
-    moderation::{CaseEvent, Decision, Subject},
+    moderation::{CaseEvent, CaseState, Decision, Subject},
     post::PostEvent,
 };
 
@@ -100,6 +100,19 @@ impl FollowContent {
             CaseEvent::Decided { subject, decision, .. } => match decision {
                 Decision::Delete => (subject, true, true),
                 Decision::Dismiss | Decision::Restore => (subject, false, false),
+            },
+            // What a batch did is undone: the case blocks as it did before, or there is none any more.
+            CaseEvent::TakenBack { subject, state, .. } => match state {
+                Some(CaseState::DeleteRequested | CaseState::DeleteConfirmed) => {
+                    (subject, true, true)
+                }
+                Some(CaseState::Opened) => (subject, true, false),
+                Some(
+                    CaseState::Dismissed
+                    | CaseState::RestoreRequested
+                    | CaseState::RestoreConfirmed,
+                )
+                | None => (subject, false, false),
             },
             // What people do with a case between its opening and its decision: until then it blocks.
             CaseEvent::Reported { .. }

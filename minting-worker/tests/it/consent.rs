@@ -37,6 +37,7 @@ fn opened(post_id: PostId) -> CaseEvent {
         analyser: "rules".to_owned(),
         analysis: Value::Null,
         cluster_id: None,
+        batch_id: None,
     }
 }
 

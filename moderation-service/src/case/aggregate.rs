@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use event_runtime::Aggregate;
 use serde_json::Value;
 use shared_schemas::{
-    CaseId, UserId,
+    BatchId, CaseId, UserId,
     moderation::{
         CaseEvent, CaseState, ContentLabel, Decider, Decision, ModerationReason, Subject,
     },
@@ -14,6 +14,10 @@ use shared_schemas::{
 
 /// What a command needs to know about a case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one is made from its events at a time, and hardly any is new"
+)]
 pub enum Case {
     /// Nothing has happened yet.
     #[default]
@@ -30,7 +34,7 @@ pub struct Open {
     pub(super) reasons: Vec<ModerationReason>,
     pub(super) state: CaseState,
     /// Reports opened it, and no analyser has spoken since.
-    by_reports: bool,
+    pub(super) by_reports: bool,
     /// What it said is on record.
     pub(super) has_evidence: bool,
     pub(super) claim: Option<Claim>,
@@ -42,6 +46,31 @@ pub struct Open {
     pub(super) removed_by: BTreeSet<UserId>,
     /// The appeal against the removal that stands, and whether it is answered.
     pub(super) appeal: Option<Appeal>,
+    /// Who took the decision that stands, or answered an appeal against it.
+    pub(super) decided_by: Option<DecidedBy>,
+    /// The last batch that changed the case.
+    pub(super) batch: Option<Box<Mark>>,
+}
+
+/// Who took a decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DecidedBy {
+    /// A person.
+    Person,
+    /// The policy of this name and hash.
+    Policy(String),
+}
+
+/// What a batch did to a case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    pub(super) batch_id: BatchId,
+    /// Where the case stood, with the marks of earlier batches.
+    pub(super) before: Case,
+    /// A person has worked on the case since.
+    pub(super) is_touched: bool,
+    /// Undoing it waits for the content's service.
+    pub(super) is_reverting: bool,
 }
 
 /// A moderator's claim on a case.
@@ -79,6 +108,8 @@ pub struct Opening {
     pub cluster_id: Option<String>,
     /// What the content bears from now on.
     pub labels: Vec<ContentLabel>,
+    /// The batch that opens it, if one does.
+    pub batch_id: Option<BatchId>,
 }
 
 /// The analyser of a case that reports opened before any analyser spoke.
@@ -141,7 +172,7 @@ pub enum CaseError {
 
 /// The case about one version of some content: there is one at most.
 pub fn case_id(subject: &Subject, subject_version: u64) -> CaseId {
-    CaseId::derive(&[subject.as_bytes(), &subject_version.to_be_bytes()])
+    CaseId::about(subject, subject_version)
 }
 
 /// Where a case stands right after a decision.
@@ -159,7 +190,8 @@ impl Aggregate for Case {
 
     fn evolve(self, event: &CaseEvent) -> Self {
         match (self, event) {
-            (_, CaseEvent::Opened { subject, author_id, reasons, analyser, .. }) => {
+            (before, CaseEvent::Opened { subject, author_id, reasons, analyser, batch_id, .. }) => {
+                let batch = batch_id.map(|batch_id| Box::new(Mark::new(batch_id, before)));
                 Self::Open(Open {
                     subject: *subject,
                     author_id: *author_id,
@@ -174,10 +206,14 @@ impl Aggregate for Case {
                     labels: Vec::new(),
                     removed_by: BTreeSet::new(),
                     appeal: None,
+                    decided_by: None,
+                    batch,
                 })
             }
             (Self::New, _) => Self::New,
+            (Self::Open(open), CaseEvent::TakenBack { state, .. }) => open.taken_back(*state),
             (Self::Open(mut open), event) => {
+                open.mark(event);
                 open.take(event);
                 Self::Open(open)
             }
@@ -209,9 +245,13 @@ impl Open {
             }
             CaseEvent::Labelled { labels, .. } => self.labels.clone_from(labels),
             CaseEvent::Appealed {} => self.appeal = Some(Appeal::Pending),
-            CaseEvent::AppealResolved { .. } => self.appeal = Some(Appeal::Resolved),
-            // Opened is taken before; the others are for people, and no decision depends on them.
+            CaseEvent::AppealResolved { .. } => {
+                self.appeal = Some(Appeal::Resolved);
+                self.decided_by = Some(DecidedBy::Person);
+            }
+            // Opened and TakenBack are taken before; the others are for people, and no decision depends on them.
             CaseEvent::Opened { .. }
+            | CaseEvent::TakenBack { .. }
             | CaseEvent::Reported { .. }
             | CaseEvent::Noted { .. }
             | CaseEvent::AppealWritten { .. }
@@ -223,6 +263,10 @@ impl Open {
         self.state = state_after(decision);
         self.claim = None;
         self.escalated = false;
+        self.decided_by = Some(match decided_by {
+            Decider::Moderator { .. } => DecidedBy::Person,
+            Decider::Policy { version, .. } => DecidedBy::Policy(version.clone()),
+        });
         let proposed_by = self.proposed_by.take();
         match decision {
             Decision::Delete => {
@@ -260,6 +304,7 @@ impl Case {
             analysis,
             cluster_id,
             labels,
+            batch_id,
         } = opening;
         let labelled = (!labels.is_empty() && !is_known).then_some(CaseEvent::Labelled {
             subject,
@@ -271,7 +316,7 @@ impl Case {
             author_id,
             decision: Decision::Delete,
             reasons: reasons.clone(),
-            decided_by: Decider::Policy { version: analyser.clone() },
+            decided_by: Decider::Policy { version: analyser.clone(), batch_id },
         };
         let opened = (!is_known).then_some(CaseEvent::Opened {
             subject,
@@ -281,6 +326,7 @@ impl Case {
             analyser,
             analysis,
             cluster_id,
+            batch_id,
         });
         let confirmed = matches!(removal, Some(Visibility::Hidden | Visibility::Gone))
             .then_some(CaseEvent::DeleteConfirmed {});
@@ -328,19 +374,21 @@ impl Case {
         Ok([Some(decided), confirmed].into_iter().flatten().collect())
     }
 
-    /// The content is hidden or gone.
+    /// The content is hidden or gone. A batch that was being undone is undone now.
     pub fn confirm_delete(&self) -> Vec<CaseEvent> {
         self.confirm(CaseState::DeleteRequested, CaseEvent::DeleteConfirmed {})
     }
 
-    /// The content is back.
+    /// The content is back. A batch that was being undone is undone now.
     pub fn confirm_restore(&self) -> Vec<CaseEvent> {
         self.confirm(CaseState::RestoreRequested, CaseEvent::RestoreConfirmed {})
     }
 
     fn confirm(&self, requested: CaseState, confirmed: CaseEvent) -> Vec<CaseEvent> {
         match self {
-            Self::Open(Open { state, .. }) if *state == requested => vec![confirmed],
+            Self::Open(case) if case.state == requested => {
+                std::iter::once(confirmed).chain(case.undone()).collect()
+            }
             Self::Open(_) | Self::New => vec![],
         }
     }

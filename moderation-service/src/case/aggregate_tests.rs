@@ -18,6 +18,7 @@ fn opening() -> Opening {
         analysis: Value::Null,
         cluster_id: None,
         labels: vec![],
+        batch_id: None,
     }
 }
 
@@ -90,7 +91,7 @@ fn a_removal_is_decided_by_the_policy_when_the_case_opens() {
     assert_eq!(given.state(), CaseState::DeleteRequested);
     assert!(matches!(
         given.0.as_slice(),
-        [_, CaseEvent::Decided { decision: Decision::Delete, decided_by: Decider::Policy { version }, .. }]
+        [_, CaseEvent::Decided { decision: Decision::Delete, decided_by: Decider::Policy { version, .. }, .. }]
             if version == "test"
     ));
 }

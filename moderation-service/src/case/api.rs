@@ -31,6 +31,8 @@ pub(crate) enum Tag {
     Decisions,
     /// Restrictions of people, and what led to them.
     Sanctions,
+    /// Judgements that another policy or model changed, many at once.
+    Batches,
     /// What moderation does, for everybody to see.
     Transparency,
     /// Rules, policy and model: proposed, in shadow, promoted, taken back; and how the texts change.

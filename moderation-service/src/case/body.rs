@@ -285,7 +285,7 @@ impl TryFrom<CaseRow> for CaseView {
 impl From<Decider> for DeciderView {
     fn from(decider: Decider) -> Self {
         match decider {
-            Decider::Policy { version } => {
+            Decider::Policy { version, .. } => {
                 Self { kind: DeciderKind::Policy, user_id: None, version: Some(version) }
             }
             Decider::Moderator { user_id } => {

@@ -17,6 +17,7 @@
 pub mod aggregate;
 pub mod api;
 pub mod appeal;
+pub mod batch;
 pub mod body;
 pub mod decide;
 pub mod priority;

@@ -6,7 +6,10 @@ use chrono::{DateTime, Utc};
 use event_runtime::EventStore;
 use poem_openapi::{Object, OpenApi, param::Query, payload::Json, types::Example};
 use service_kit::{Cursor, Limit, Page, Problem, example};
-use shared_schemas::moderation::{Decision, ModerationReason};
+use shared_schemas::{
+    BatchId,
+    moderation::{Decision, ModerationReason},
+};
 use uuid::Uuid;
 
 use super::{
@@ -51,6 +54,9 @@ struct LogEntry {
     overturned_at: Option<DateTime<Utc>>,
     /// Whether that was on appeal.
     on_appeal: bool,
+    /// The batch by which it was decided: many judgements that another policy or model changed, or the undoing of such a batch.
+    #[oai(skip_serializing_if_is_none)]
+    batch_id: Option<BatchId>,
 }
 
 impl Example for LogEntry {
@@ -68,6 +74,7 @@ impl Example for LogEntry {
             overturned: false,
             overturned_at: None,
             on_appeal: false,
+            batch_id: None,
         }
     }
 }
@@ -169,6 +176,7 @@ fn entry(row: LogRow, pseudonyms: &Pseudonyms) -> Result<LogEntry, serde_json::E
         overturned: row.overturned,
         overturned_at: row.overturned_at,
         on_appeal: row.on_appeal,
+        batch_id: row.batch_id.map(BatchId),
     })
 }
 

@@ -19,16 +19,18 @@ pub(crate) async fn decided(
     }
     let (id, case_id, at) = (recorded.id, recorded.aggregate_id, recorded.occurred_at);
     let (decision, reasons) = (decision.as_str(), json(reasons)?);
-    let (moderator_id, policy) = match decided_by {
-        Decider::Moderator { user_id } => (Some(user_id.0), None),
-        Decider::Policy { version } => (None, Some(version.as_str())),
+    let (moderator_id, policy, batch_id) = match decided_by {
+        Decider::Moderator { user_id } => (Some(user_id.0), None, None),
+        Decider::Policy { version, batch_id } => {
+            (None, Some(version.as_str()), batch_id.map(|batch_id| batch_id.0))
+        }
     };
     txn.execute_raw(raw_sql!(
         Postgres,
         "INSERT INTO decision_log (id, case_id, subject_kind, decision, reasons, moderator_id, analyser, decided_at,
-                                   overturned, on_appeal)
+                                   overturned, on_appeal, batch_id)
            SELECT {id}, {case_id}, subject_kind, {decision}, {reasons}, {moderator_id}::uuid,
-                  coalesce({policy}::text, analyser), {at}, false, false
+                  coalesce({policy}::text, analyser), {at}, false, false, {batch_id}::uuid
              FROM moderation_case WHERE id = {case_id}"
     ))
     .await?;

@@ -32,6 +32,8 @@ pub struct LogRow {
     pub overturned_at: Option<DateTime<Utc>>,
     /// Whether that was on appeal.
     pub on_appeal: bool,
+    /// The batch by which it was decided.
+    pub batch_id: Option<Uuid>,
 }
 
 /// Removals of one decider under one analyser.

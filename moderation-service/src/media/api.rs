@@ -205,6 +205,7 @@ impl MediaApi {
             analysis: serde_json::to_value(&analysis).map_err(|error| Problem::internal(&error))?,
             cluster_id: None,
             labels: vec![],
+            batch_id: None,
         };
         let id = case_id(&subject, subject_version);
         // Nobody learns who asked.
@@ -230,7 +231,7 @@ fn remove(
     category: ModerationReason,
     visibility: Visibility,
 ) -> Result<Vec<shared_schemas::moderation::CaseEvent>, CaseError> {
-    let decider = Decider::Policy { version: ANALYSER.to_owned() };
+    let decider = Decider::Policy { version: ANALYSER.to_owned(), batch_id: None };
     case.decide(Decision::Delete, Some(vec![category]), decider, visibility)
 }
 

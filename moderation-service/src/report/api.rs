@@ -266,6 +266,7 @@ impl ReportApi {
             analysis: serde_json::Value::Null,
             cluster_id: None,
             labels: vec![],
+            batch_id: None,
         };
         let ((_, id), store) = (columns(subject), self.cases.store());
         for event in store.history(work.txn(), ScreeningEvent::CATEGORY, id).await? {

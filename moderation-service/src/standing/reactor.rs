@@ -53,7 +53,8 @@ impl Reactor for Strikes {
             | CaseEvent::Appealed {}
             | CaseEvent::AppealWritten { .. }
             | CaseEvent::AppealResolved { .. }
-            | CaseEvent::AppealAnswered { .. } => return Ok(()),
+            | CaseEvent::AppealAnswered { .. }
+            | CaseEvent::TakenBack { .. } => return Ok(()),
         };
         if let Some(author_id) = withdrawn_from {
             self.standings
@@ -70,9 +71,11 @@ impl Reactor for Strikes {
         if reasons.iter().all(|reason| *reason == ModerationReason::SelfHarm) {
             return Ok(());
         }
+        // From the decision on, so that a removal that is put back after a batch was undone counts no longer than before.
+        let at = row.removed_at.unwrap_or(case.occurred_at);
         self.standings
             .execute_in(work, UserId(row.author_id), Expected::Any, &metadata, |standing| {
-                Ok::<_, Infallible>(standing.strike(case_id, case.occurred_at))
+                Ok::<_, Infallible>(standing.strike(case_id, at))
             })
             .await?;
         Ok(())

@@ -249,6 +249,7 @@ async fn the_near_copies_of_a_cluster_are_decided_by_one_call() {
         analysis: Value::Null,
         cluster_id: Some(cluster.to_owned()),
         labels: vec![],
+        batch_id: None,
     };
     for (number, cluster) in [(10, "pills"), (12, "pills"), (14, "shoes")] {
         let opening = opening(number, cluster);

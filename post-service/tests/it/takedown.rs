@@ -69,7 +69,7 @@ async fn decide(world: &World, author: &Person, post: PostId, version: i64, deci
         author_id: author.id,
         decision,
         reasons: vec![ModerationReason::Spam],
-        decided_by: Decider::Policy { version: "test".to_owned() },
+        decided_by: Decider::Policy { version: "test".to_owned(), batch_id: None },
     };
     world.publisher.publish(CaseId(Uuid::from_u128(9)), version, &event).await.unwrap();
 }

@@ -143,7 +143,7 @@ impl Story<'_> {
             author_id: person(1),
             decision: Decision::Restore,
             reasons: Vec::new(),
-            decided_by: Decider::Policy { version: "1".to_owned() },
+            decided_by: Decider::Policy { version: "1".to_owned(), batch_id: None },
         };
         self.moderation.record(CaseId(id(0xd000 + number)), person(8), vec![decided]).await;
     }

@@ -14,6 +14,7 @@ pub mod lag;
 pub mod leases;
 pub mod parked;
 pub mod pending;
+pub mod records;
 pub mod relay;
 pub mod replays;
 mod reply;

@@ -13,5 +13,4 @@ mod parked;
 mod relay;
 mod trim;
 mod verify;
-mod version;
 mod world;

@@ -7,5 +7,6 @@ mod edges;
 mod isolation;
 mod journey;
 mod people;
+mod replay;
 mod workload;
 mod world;

@@ -114,7 +114,8 @@ pub(crate) async fn apply(
         CaseEvent::Opened { .. }
         | CaseEvent::Decided { .. }
         | CaseEvent::DeleteConfirmed {}
-        | CaseEvent::RestoreConfirmed {} => return Ok(()),
+        | CaseEvent::RestoreConfirmed {}
+        | CaseEvent::TakenBack { .. } => return Ok(()),
     };
     txn.execute_raw(statement).await?;
     Ok(())

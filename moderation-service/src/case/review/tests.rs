@@ -42,6 +42,7 @@ impl Given {
             analysis: Value::Null,
             cluster_id: None,
             labels: vec![],
+            batch_id: None,
         };
         Self(Case::New.open(opening, None))
     }
@@ -172,6 +173,7 @@ fn the_policy_still_removes_what_was_reported_before_it_was_judged() {
         analysis: Value::Null,
         cluster_id: None,
         labels: vec![],
+        batch_id: None,
     };
     let reported = Given(Case::New.open(opening("reports"), None));
 
