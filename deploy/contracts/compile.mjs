@@ -40,6 +40,11 @@ for (const [file, names] of Object.entries(wanted)) {
   for (const name of names) {
     const { abi, evm } = output.contracts[file][name];
     const runtime = evm.deployedBytecode.object;
+    // The worker knows the contract by the hash of its code, which must be the same wherever it is deployed.
+    if (Object.keys(evm.deployedBytecode.immutableReferences ?? {}).length > 0) {
+      console.error(`${name} has immutables, so that its code differs from copy to copy`);
+      process.exit(1);
+    }
     const artifact = {
       contract: name,
       compiler: solc.version(),

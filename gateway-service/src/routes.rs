@@ -64,6 +64,9 @@ pub struct PerUpstream<T> {
 /// Where every service shows its events, below [`API_PREFIX`].
 const EVENTS: &str = "/events";
 
+/// Where the blocks are that tokens name: the address of a trustless gateway, which is the same everywhere.
+const BLOCKS: &str = "/ipfs/";
+
 /// The path below [`API_PREFIX`] under which clients find a path of a service: its own, except where all services have the
 /// same one.
 pub fn public_path(upstream: Upstream, path: &str) -> String {
@@ -216,6 +219,9 @@ pub fn resolve(method: &Method, path: &str) -> Result<Target, NoRoute> {
     if path == "/.well-known/jwks.json" {
         return Ok(Target { upstream: Upstream::Auth, path: path.to_owned() });
     }
+    if let Some(cid) = path.strip_prefix(BLOCKS) {
+        return resolve_block(method, cid, path);
+    }
     if let Some(below) = path.strip_prefix(API_PREFIX) {
         if let Some(upstream) = events_of(below) {
             return Ok(Target { upstream, path: format!("{API_PREFIX}{EVENTS}") });
@@ -254,6 +260,16 @@ fn matches(pattern: &[Part], segments: &[&str]) -> bool {
 fn is_odd(segment: &str) -> bool {
     let decoded = segment.to_ascii_lowercase().replace("%2e", ".");
     matches!(decoded.as_str(), "" | "." | "..") || decoded.contains("%2f")
+}
+
+fn resolve_block(method: &Method, cid: &str, path: &str) -> Result<Target, NoRoute> {
+    if cid.contains('/') || is_odd(cid) {
+        return Err(NoRoute::Path);
+    }
+    if method != Method::GET && method != Method::HEAD {
+        return Err(NoRoute::Method { allow: "GET, HEAD" });
+    }
+    Ok(Target { upstream: Upstream::Minting, path: path.to_owned() })
 }
 
 fn resolve_alias(method: &Method, path: &str) -> Result<Target, NoRoute> {

@@ -6,7 +6,7 @@ use evm_chain::{Address, ContentToken, LocalSigner, Nodes, Signer};
 use service_kit::{Env, config::Settings};
 use url::Url;
 
-use crate::{lane::limits::Limits, settings::ContentConfig};
+use crate::{alert::config::AlertConfig, lane::limits::Limits, settings::ContentConfig};
 
 /// How long a node may take for an answer.
 const NODE_LIMIT: Duration = Duration::from_secs(10);
@@ -18,6 +18,8 @@ pub struct Config {
     pub chain: Option<Chain>,
     /// What is decided about content, and where its metadata is kept.
     pub content: ContentConfig,
+    /// What operators are told, and where.
+    pub alerts: AlertConfig,
 }
 
 /// The chain, or none.
@@ -38,9 +40,10 @@ pub struct Chain {
 
 impl Settings for Config {
     fn read(env: &mut Env) -> Option<Self> {
-        // Both are read before either is missed, so that the mistakes of both are reported.
+        // All are read before any is missed, so that the mistakes of all are reported.
         let (content, chain) = (ContentConfig::read(env), OnChain::read(env));
-        Some(Self { chain: chain?.0, content: content? })
+        let alerts = AlertConfig::read(env);
+        Some(Self { chain: chain?.0, content: content?, alerts: alerts? })
     }
 }
 

@@ -1,5 +1,6 @@
 //! minting-worker: which posts and comments are to become tokens, and what those tokens say.
 
+pub mod alert;
 pub mod config;
 pub mod consent;
 pub mod content;
@@ -21,6 +22,7 @@ use service_kit::{Definition, Host, Parts, Problem, sql_migrations};
 use shared_schemas::{Service, consent::ConsentEvent, mint::MintEvent, wallet::WalletEvent};
 
 use crate::{
+    alert::tell::TellAlerts,
     config::Config,
     consent::{api::ConsentApi, projection::ConsentReadModel},
     content::{decide::Decide, due, reactor::FollowContent},
@@ -46,7 +48,13 @@ pub fn definition() -> Definition<Config> {
     Definition {
         service: Service::Minting,
         port: 8005,
-        migrations: sql_migrations!["0001_mint", "0002_lane", "0003_content"],
+        migrations: sql_migrations![
+            "0001_mint",
+            "0002_lane",
+            "0003_content",
+            "0004_clearance",
+            "0005_alert"
+        ],
         build,
     }
 }
@@ -88,6 +96,9 @@ fn build(host: &Host<Config>) -> Parts {
     let served = gateway::endpoint(db.clone(), blocks.clone());
     let served_too = gateway::endpoint(db, blocks.clone());
     let (tasks, shutdown) = (host.tasks.clone(), host.shutdown.clone());
+    let chain = host.config.chain.clone();
+    let alerts = host.config.alerts.clone();
+    let tell = TellAlerts { receiver: alerts.receiver.clone(), clock: host.clock.clone() };
     let (deciding, auditing) = (decide.clone(), metadatas.clone());
     Parts::new(host)
         .api(api, TITLE, DESCRIPTION)
@@ -102,8 +113,13 @@ fn build(host: &Host<Config>) -> Parts {
                 .reactor(FollowMints)
                 .worker(KeepMetadata(metadatas.clone()))
                 .worker(GiveUpMetadata(metadatas))
+                .worker(tell)
         })
         .on_start(move || async move {
+            if let Some(chain) = &chain {
+                lane::checks::compare(chain).await?;
+            }
+            tasks.spawn(alert::watch::run(lanes.clone(), alerts, shutdown.clone()));
             lane::start(lanes, &tasks, &shutdown);
             tasks.spawn(due::run(deciding, store, shutdown.clone()));
             tasks.spawn(audit::run(auditing, blocks, shutdown));

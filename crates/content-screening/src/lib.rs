@@ -173,15 +173,15 @@ pub struct Analysis {
     /// What the trained model says, in thousandths; empty for an analyser that had none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub model: BTreeMap<Category, u16>,
-    /// The language that the model took the text to be in, ISO 639-3, or `und`; empty for an analyser that did not say.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub language: String,
     /// How many characters hide something from readers like the model, and how many words it read as another than they were
     /// written.
     #[serde(default, skip_serializing_if = "is_none")]
     pub disguised: u32,
     /// The text is not in a language the word rules know, so that single words count little.
     pub language_unsupported: bool,
+    /// The language that the model read, ISO 639-3; `und` when unknown, empty for an analyser that did not say.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub language: String,
     /// What the content bears from now on, whatever the verdict.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<ContentLabel>,

@@ -488,3 +488,42 @@ proptest! {
         prop_assert_eq!(analysis.verdict == Verdict::Allow, analysis.reasons.is_empty());
     }
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    /// A replay spreads judgements over threads, in an order of its own.
+    #[test]
+    fn judgements_are_the_same_on_every_thread_and_whenever_they_are_repeated(
+        texts in prop::collection::vec(prop::collection::vec(fragment(), 0..8), 1..12),
+        published_last_minute in 0..20_u32,
+        account_age_seconds in prop::option::of(0..1_000_000_u64),
+    ) {
+        let texts: Vec<String> = texts.iter().map(|fragments| fragments.join(" ")).collect();
+        let behaviour = Behaviour { published_last_minute, account_age_seconds, ..Behaviour::default() };
+        let judge = |text: &String| {
+            let content = Content { text, kind: ContentKind::Comment };
+            serde_json::to_vec(&analyser().analyse(&content, &behaviour)).unwrap()
+        };
+        let once: Vec<Vec<u8>> = texts.iter().map(judge).collect();
+        let apart: Vec<Vec<Vec<u8>>> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4)
+                .map(|turn| {
+                    let (texts, judge) = (&texts, &judge);
+                    scope.spawn(move || {
+                        let mut judged: Vec<Vec<u8>> = vec![Vec::new(); texts.len()];
+                        for step in 0..texts.len() {
+                            let at = (step + turn) % texts.len();
+                            judged[at] = judge(&texts[at]);
+                        }
+                        judged
+                    })
+                })
+                .collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        for judged in apart {
+            prop_assert_eq!(&judged, &once);
+        }
+    }
+}

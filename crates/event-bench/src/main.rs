@@ -11,6 +11,7 @@
 
 mod bed;
 mod figures;
+mod judgements;
 mod load;
 mod process;
 mod raw;
@@ -29,6 +30,9 @@ use clap::Parser;
 enum Command {
     /// Measures and reports
     Run(section::Run),
+    /// Fills stores with judgements and makes them again
+    #[command(hide = true)]
+    Judgements(judgements::Judgements),
     /// Becomes one process of a service, for sections that kill it or weigh it
     #[command(hide = true)]
     Worker(worker::Worker),
@@ -40,6 +44,7 @@ fn main() -> Result<ExitCode> {
     runtime.block_on(async {
         match command {
             Command::Run(run) => Box::pin(run.run()).await,
+            Command::Judgements(judgements) => Box::pin(judgements.run()).await,
             Command::Worker(worker) => Box::pin(worker.run()).await,
         }
     })

@@ -43,6 +43,10 @@ impl<A: Aggregate> Streams<A> {
         &self.store
     }
 
+    pub(crate) fn read_model(&self) -> Option<&dyn InlineProjection<A::Event>> {
+        self.read_model.as_deref()
+    }
+
     /// Decides one command in a transaction of its own. `decide` may run again if another writer came first.
     ///
     /// # Errors
@@ -225,7 +229,7 @@ impl<A: Aggregate> Streams<A> {
     }
 }
 
-fn encode<E: Event, R>(events: &[E]) -> Result<Vec<NewEvent>, ExecuteError<R>> {
+pub(crate) fn encode<E: Event, R>(events: &[E]) -> Result<Vec<NewEvent>, ExecuteError<R>> {
     let mut new = Vec::with_capacity(events.len());
     for event in events {
         new.push(NewEvent { raw: event.encode()?, is_public: event.is_public() });
@@ -234,7 +238,7 @@ fn encode<E: Event, R>(events: &[E]) -> Result<Vec<NewEvent>, ExecuteError<R>> {
 }
 
 /// Rebuilds the state; the owner refuses to decide when it does not know every event.
-fn fold<A: Aggregate, R>(
+pub(crate) fn fold<A: Aggregate, R>(
     id: Uuid,
     history: Vec<crate::RecordedEvent>,
 ) -> Result<(A, Version), ExecuteError<R>> {
@@ -257,7 +261,7 @@ fn fold<A: Aggregate, R>(
 }
 
 /// A command that found its aggregate somewhere else.
-fn conflict<R>(actual: Version) -> ExecuteError<R> {
+pub(crate) fn conflict<R>(actual: Version) -> ExecuteError<R> {
     metrics::counter!("events_append_conflicts_total").increment(1);
     ExecuteError::VersionConflict { actual }
 }

@@ -13,6 +13,7 @@ mod control;
 pub mod epoch;
 pub mod error;
 pub mod execute;
+mod execute_many;
 mod heartbeat;
 pub mod history;
 pub mod job;

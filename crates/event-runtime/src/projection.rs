@@ -25,6 +25,19 @@ pub trait InlineProjection<E: Event>: Send + Sync + 'static {
 
     /// Takes one event into account.
     async fn apply(&self, txn: &DatabaseTransaction, recorded: &Recorded<E>) -> Result<(), DbErr>;
+
+    /// Takes many events into account, those of one aggregate in their order: the same as one after the other, and in fewer
+    /// statements where somebody has written them.
+    async fn apply_all(
+        &self,
+        txn: &DatabaseTransaction,
+        recorded: &[Recorded<E>],
+    ) -> Result<(), DbErr> {
+        for one in recorded {
+            self.apply(txn, one).await?;
+        }
+        Ok(())
+    }
 }
 
 /// A service's view of others' events (or of its own, later), moved by a consumer group.

@@ -1,6 +1,9 @@
 //! The event store: the only place that reads and writes the `event` table.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use chrono::{DateTime, Utc};
 use sea_orm::{
@@ -193,6 +196,30 @@ impl EventStore {
         .all(connection)
         .await?;
         rows.into_iter().map(|row| self.recorded(row)).collect()
+    }
+
+    /// The events of many aggregates, `ids` being a JSON array of theirs: by aggregate, oldest first.
+    pub(crate) async fn history_of_all(
+        &self,
+        connection: &impl ConnectionTrait,
+        aggregate_type: &str,
+        ids: Value,
+    ) -> Result<HashMap<Uuid, Vec<RecordedEvent>>, DbErr> {
+        let rows = EventRow::find_by_statement(raw_sql!(
+            Postgres,
+            "SELECT e.id, aggregate_type, aggregate_id, aggregate_version, type, data, metadata, occurred_at,
+                    NULL::smallint AS partition, NULL::bigint AS sequence, position
+               FROM jsonb_array_elements_text({ids}) AS wanted
+               JOIN event e ON e.aggregate_type = {aggregate_type} AND e.aggregate_id = CAST(wanted AS uuid)
+               ORDER BY aggregate_id, aggregate_version"
+        ))
+        .all(connection)
+        .await?;
+        let mut histories: HashMap<Uuid, Vec<RecordedEvent>> = HashMap::new();
+        for row in rows {
+            histories.entry(row.aggregate_id).or_default().push(self.recorded(row)?);
+        }
+        Ok(histories)
     }
 
     /// What was recorded in ranges of positions, and after a position at most `limit` events, in the order of positions and

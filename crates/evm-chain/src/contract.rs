@@ -30,6 +30,7 @@ const CONTRACT_ITEM_GAS: u64 = 330_000;
 struct Artifact {
     abi: Abi,
     bytecode: String,
+    runtime_sha256: String,
 }
 
 static COMPILED: LazyLock<Artifact> =
@@ -104,6 +105,17 @@ impl ContentToken {
         let mut code = crate::unhex(&COMPILED.bytecode).expect("a test decodes it");
         code.extend(abi::encode(&[Token::Address(admin), Token::Address(minter)]));
         code
+    }
+
+    /// SHA-256 of the code that the contract has once it is on a chain: 64 lower-case hexadecimal digits. It has no immutables, so
+    /// that every copy of it has the same.
+    pub fn code_sha256() -> &'static str {
+        &COMPILED.runtime_sha256
+    }
+
+    /// The same of any code.
+    pub fn sha256_of(code: &[u8]) -> String {
+        crate::hex(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, code).as_ref())
     }
 
     /// The input that mints tokens, each as if it were alone.

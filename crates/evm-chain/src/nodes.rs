@@ -216,6 +216,17 @@ impl Nodes {
         join_all((0..self.nodes.len()).map(send)).await.contains(&true)
     }
 
+    /// What each node by itself says, of whatever chain it is, with its name: for who checks the settings.
+    pub async fn each<R: DeserializeOwned>(
+        &self,
+        method: &str,
+        params: Value,
+    ) -> Vec<(String, Result<R, RpcError>)> {
+        let ask =
+            async |(node, _): &(Node, _)| (node.name(), node.call(method, params.clone()).await);
+        join_all(self.nodes.iter().map(ask)).await
+    }
+
     /// Nodes in the order in which they are asked: those that answer, and then those that did not.
     fn order(&self) -> Vec<usize> {
         let now = Instant::now();

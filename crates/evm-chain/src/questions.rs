@@ -142,7 +142,26 @@ impl Nodes {
         inputs: &[Vec<u8>],
         height: u64,
     ) -> Result<Vec<Vec<u8>>, NodesError> {
-        let answers: Vec<Vec<Data>> = self.ask_all(&reads(contract, inputs, Some(height))).await;
+        let questions: Vec<_> = inputs.iter().map(|input| (input.clone(), height)).collect();
+        self.read_agreed_at(contract, &questions).await
+    }
+
+    /// The same of questions each at a height of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`NodesError::Disagreement`] if they do not.
+    pub async fn read_agreed_at(
+        &self,
+        contract: Address,
+        questions: &[(Vec<u8>, u64)],
+    ) -> Result<Vec<Vec<u8>>, NodesError> {
+        let call = |(input, height): &(Vec<u8>, u64)| {
+            let call = json!({ "to": contract, "data": data(input) });
+            ("eth_call", json!([call, quantity(*height)]))
+        };
+        let calls: Vec<_> = questions.iter().map(call).collect();
+        let answers: Vec<Vec<Data>> = self.ask_all(&calls).await;
         let agreed = answers
             .iter()
             .find(|one| answers.iter().filter(|other| other == one).count() >= self.quorum());
@@ -150,14 +169,43 @@ impl Nodes {
         Ok(agreed.iter().map(|data| data.0.clone()).collect())
     }
 
-    /// The hash of a block by which more than half of the nodes know a height; `None` if too few agree.
-    pub async fn agreed_hash(&self, height: u64) -> Option<H256> {
-        let call = ("eth_getBlockByNumber", json!([quantity(height), false]));
-        let answers: Vec<H256> =
-            self.ask_all::<Block>(&[call]).await.into_iter().flatten().map(|b| b.hash).collect();
-        let is_agreed =
-            |hash: &&H256| answers.iter().filter(|other| other == hash).count() >= self.quorum();
-        answers.iter().find(is_agreed).copied()
+    /// The hashes of blocks by which more than half of the nodes know these heights; `None` where too few agree.
+    pub async fn agreed_hashes(&self, heights: &[u64]) -> Vec<Option<H256>> {
+        let call = |height: &u64| ("eth_getBlockByNumber", json!([quantity(*height), false]));
+        let calls: Vec<_> = heights.iter().map(call).collect();
+        let answers: Vec<Vec<Option<Block>>> = self.ask_all(&calls).await;
+        let agreed = |at: usize| {
+            let said: Vec<H256> = answers
+                .iter()
+                .filter_map(|one| one.get(at).copied().flatten().map(|block| block.hash))
+                .collect();
+            let is_agreed =
+                |hash: &&H256| said.iter().filter(|other| other == hash).count() >= self.quorum();
+            said.iter().find(is_agreed).copied()
+        };
+        (0..heights.len()).map(agreed).collect()
+    }
+
+    /// What calls would come to, each with the most gas that it may use; nobody pays. A call that is reverted is an error of its
+    /// own.
+    ///
+    /// # Errors
+    ///
+    /// [`NodesError`].
+    pub async fn try_calls(
+        &self,
+        from: Address,
+        to: Address,
+        calls: &[(Vec<u8>, u64)],
+    ) -> Result<Vec<Result<(), RpcError>>, NodesError> {
+        let call = |(input, gas): &(Vec<u8>, u64)| {
+            let call =
+                json!({ "from": from, "to": to, "data": data(input), "gas": quantity(*gas) });
+            ("eth_call", json!([call, "latest"]))
+        };
+        let calls: Vec<_> = calls.iter().map(call).collect();
+        let answers = self.ask_many::<Value>(&calls).await?;
+        Ok(answers.into_iter().map(|answer| answer.map(|_| ())).collect())
     }
 
     /// How much gas a call would use, before anybody pays for it.

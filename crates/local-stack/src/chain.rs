@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -10,14 +9,10 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::binaries::on_path;
-use crate::install::{self, Package};
+use crate::foundry::Foundry;
 use crate::ports;
 use crate::process::{Launch, Process, Signal};
 use crate::wait::wait_for;
-
-/// The version that is installed.
-const ANVIL: &str = "@foundry-rs/anvil@1.7.1";
 
 /// The number of a development chain, by custom.
 pub const CHAIN_ID: u64 = 31337;
@@ -36,62 +31,6 @@ pub const FUNDED_TOO: (&str, &str) = (
 
 /// How long a start may take.
 const START_LIMIT: Duration = Duration::from_secs(30);
-
-/// Where npm puts what it installs for the stack.
-fn npm_root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/packages/npm")
-}
-
-/// anvil: the one that `PEERLINK_ANVIL` names, else on `PATH`, or installed by us.
-pub fn locate() -> Option<PathBuf> {
-    if let Some(named) = std::env::var_os("PEERLINK_ANVIL").map(PathBuf::from) {
-        return named.is_file().then_some(named);
-    }
-    let platform = match (std::env::consts::OS, std::env::consts::ARCH) {
-        ("linux", "x86_64") => "linux-amd64",
-        ("linux", "aarch64") => "linux-arm64",
-        ("macos", "x86_64") => "darwin-amd64",
-        ("macos", "aarch64") => "darwin-arm64",
-        _ => return on_path("anvil"),
-    };
-    let ours = npm_root().join(format!("node_modules/@foundry-rs/anvil-{platform}/bin/anvil"));
-    if ours.is_file() { Some(ours) } else { on_path("anvil") }
-}
-
-/// The same, installed with npm if need be; npm itself is installed only if `with_npm`.
-///
-/// # Errors
-///
-/// One line that says what to install when it cannot be done here.
-pub async fn locate_or_install(with_npm: bool, note: &(dyn Fn(&str) + Sync)) -> Result<PathBuf> {
-    if let Some(found) = locate() {
-        return Ok(found);
-    }
-    if on_path("npm").is_none() && with_npm {
-        install::install(&[Package::NPM], None, note).await?;
-    }
-    let npm = on_path("npm").context(
-        "the development chain needs anvil, and npm to install it (Debian, Ubuntu: `apt-get install npm`)",
-    )?;
-    note(&format!("installing {ANVIL} with npm"));
-    let root = npm_root();
-    std::fs::create_dir_all(&root)?;
-    let output = tokio::process::Command::new(npm)
-        .args(["install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"])
-        .arg(&root)
-        .arg(ANVIL)
-        .stdin(Stdio::null())
-        .output()
-        .await?;
-    if !output.status.success() {
-        let text = String::from_utf8_lossy(&output.stderr).into_owned();
-        bail!(
-            "npm cannot install {ANVIL}: {}",
-            text.lines().last().unwrap_or("it does not say why")
-        );
-    }
-    locate().with_context(|| format!("{ANVIL} brings no program for this machine"))
-}
 
 /// How to start a chain.
 #[derive(Clone, Debug)]
@@ -167,7 +106,7 @@ impl Chain {
     ///
     /// As [`Chain::start`], or anvil is not installed.
     pub async fn start_bare(dir: &Path, block_time: Duration, more: &[&str]) -> Result<Self> {
-        let binary = locate().context(
+        let binary = Foundry::Anvil.locate().context(
             "anvil is missing: `cargo xtask test` installs it, or `npm install @foundry-rs/anvil@1.7.1` and PEERLINK_ANVIL",
         )?;
         let mut attempts = 0;

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
 
+use crate::chain::CHAIN_ID;
+use crate::contract::LANE_KEY;
 use crate::ports::Ports;
 use crate::secrets::Secrets;
 use crate::services::{DATABASE, SERVICES, ServiceSpec};
@@ -29,6 +31,15 @@ pub struct Address {
     pub public_url: String,
 }
 
+/// What the minting worker is told of the place it runs in.
+#[derive(Clone, Debug)]
+pub struct Minting {
+    /// The directory of the blocks that tokens name.
+    pub blocks: String,
+    /// The JSON-RPC of a development chain and the contract's address there; without one, mints wait.
+    pub chain: Option<(String, String)>,
+}
+
 /// Everything that decides the environment of the services of one stack.
 #[derive(Clone, Debug)]
 pub struct Wiring {
@@ -42,6 +53,8 @@ pub struct Wiring {
     pub smtp: String,
     /// Passwords and keys.
     pub secrets: Secrets,
+    /// What the minting worker is told.
+    pub minting: Minting,
     /// How services write their logs.
     pub log_format: LogFormat,
     /// Requests per hour and address that the gateway lets through without a token.
@@ -52,7 +65,7 @@ pub struct Wiring {
 
 impl Wiring {
     /// Processes on this machine, all on loopback.
-    pub fn local(ports: &Ports, secrets: Secrets) -> Self {
+    pub fn local(ports: &Ports, secrets: Secrets, minting: Minting) -> Self {
         let address = |spec: &ServiceSpec| {
             let listen = format!("127.0.0.1:{}", ports.service(spec.name));
             let url = format!("http://{listen}");
@@ -64,6 +77,7 @@ impl Wiring {
             redis: format!("127.0.0.1:{}", ports.redis),
             smtp: format!("127.0.0.1:{}", ports.smtp),
             secrets,
+            minting,
             log_format: LogFormat::Human,
             anonymous_per_hour: 100_000,
             user_per_hour: 100_000,
@@ -86,6 +100,8 @@ impl Wiring {
             redis: "redis:6379".to_owned(),
             smtp: "mail:1025".to_owned(),
             secrets: Secrets::compose(),
+            // Nothing else can be written there. What is lost with the container is put back from the database.
+            minting: Minting { blocks: "/tmp/blocks".to_owned(), chain: None },
             log_format: LogFormat::Json,
             anonymous_per_hour: 100_000,
             user_per_hour: 100_000,
@@ -138,6 +154,20 @@ pub fn environment(spec: &ServiceSpec, wiring: &Wiring) -> Result<BTreeMap<Strin
         }
         "moderation" => {
             set("TWO_REVIEWERS_FROM", "10000".to_owned());
+        }
+        "minting" => {
+            set("BLOCKS_DIR", wiring.minting.blocks.clone());
+            // A demonstration is short.
+            set("MINT_DELAY", "2".to_owned());
+            if let Some((url, contract)) = &wiring.minting.chain {
+                set("CHAIN_RPC_URLS", url.clone());
+                set("CHAIN_ID", CHAIN_ID.to_string());
+                set("MINT_CONTRACT", contract.clone());
+                set("MINT_DEV_KEYS", LANE_KEY.to_owned());
+                // The chain of one machine has one node.
+                set("MINT_BATCH_AGE_MS", "500".to_owned());
+                set("MINT_CONFIRMATIONS", "2".to_owned());
+            }
         }
         "gateway" => {
             for service in SERVICES.iter().filter(|service| service.name != spec.name) {

@@ -9,6 +9,7 @@ pub mod binaries;
 pub mod chain;
 pub mod contract;
 pub mod environment;
+pub mod foundry;
 pub mod install;
 pub mod mail_sink;
 pub mod ports;

@@ -69,6 +69,8 @@ enum What {
     },
     /// Lanes, their wallets and the nodes; exit code 3 when one of them cannot sign or a node is away
     Lanes,
+    /// What operators should know; exit code 3 while something is wrong
+    Alerts,
     /// Let a lane sign nothing new
     Pause {
         /// The signer's address
@@ -164,6 +166,13 @@ impl Mint {
                 ui::show(json, &all, lanes)?;
                 return Ok(if is_well(&all) { Verdict::Clean } else { Verdict::Findings });
             }
+            What::Alerts => {
+                let alerts = api.get("/alerts").await?;
+                ui::show(json, &alerts, list_alerts)?;
+                let goes_on = |alert: &Value| alert.get("ended_at").is_none();
+                let is_well = !items(&alerts, "items").iter().any(goes_on);
+                return Ok(if is_well { Verdict::Clean } else { Verdict::Findings });
+            }
             What::Estimate { mints } => {
                 let estimate = api.get(&format!("/estimate?mints={mints}")).await?;
                 ui::show(json, &estimate, fields)?;
@@ -231,6 +240,14 @@ fn list(page: &Value) -> String {
     ui::table(header, items(page, "items").iter().map(row), "no mints at this stage")
 }
 
+fn list_alerts(alerts: &Value) -> String {
+    let row = |alert: &Value| {
+        ["kind", "subject", "detail", "began_at", "ended_at"].map(|field| text(alert, field))
+    };
+    let header = ["alert", "about", "detail", "since", "until"];
+    ui::table(header, items(alerts, "items").iter().map(row), "no alerts")
+}
+
 fn details(mint: &Value) -> String {
     let row = |fact: &Value| [text(fact, "at"), text(fact, "kind"), text(fact, "data")];
     let history = items(mint, "history").iter().map(row);
@@ -243,6 +260,7 @@ fn lanes(all: &Value) -> String {
             text(lane, "address"),
             text(lane, "paused"),
             text(lane, "hold"),
+            text(lane, "next_step"),
             text(lane, "in_flight"),
             text(lane, "spent_today"),
             text(lane, "daily_budget"),
@@ -254,6 +272,7 @@ fn lanes(all: &Value) -> String {
         "lane",
         "paused",
         "hold",
+        "next step",
         "in flight",
         "spent today",
         "budget",

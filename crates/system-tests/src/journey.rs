@@ -18,12 +18,12 @@ const SOON: Duration = Duration::from_secs(15);
 /// Is told of every step: its name, what came of it, how long it took.
 pub type Reporter<'a> = &'a (dyn Fn(&str, &str, Duration) + Sync);
 
-/// Walks the whole journey; the first surprise ends it.
+/// Walks the whole journey, and returns the post that is to become a token; the first surprise ends it.
 ///
 /// # Errors
 ///
 /// What was expected and what came instead.
-pub async fn walk(client: &Client, report: Reporter<'_>) -> Result<()> {
+pub async fn walk(client: &Client, report: Reporter<'_>) -> Result<String> {
     let run = fastrand::u64(..);
     let walk = Walk { client, report };
 
@@ -43,7 +43,8 @@ pub async fn walk(client: &Client, report: Reporter<'_>) -> Result<()> {
     walk.mint(&ada, &post).await?;
     walk.moderation(&ben).await?;
     walk.aliases(&ada, &post).await?;
-    walk.sign_out(&ada).await
+    walk.sign_out(&ada).await?;
+    Ok(post)
 }
 
 struct Walk<'a> {

@@ -10,6 +10,7 @@ pub mod latency;
 pub mod oracle;
 pub mod person;
 pub mod seed;
+pub mod token;
 pub mod weight;
 pub mod workload;
 

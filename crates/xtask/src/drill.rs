@@ -4,7 +4,7 @@ use std::process::{ExitCode, Stdio};
 
 use anyhow::{Context as _, Result};
 use local_stack::binaries::Binaries;
-use local_stack::chain;
+use local_stack::foundry::Foundry;
 use tokio::process::Command;
 
 use crate::location::repository;
@@ -35,7 +35,7 @@ impl Drill {
     pub(crate) async fn run(self) -> Result<ExitCode> {
         let What::Mint(Mint { kills }) = self.what;
         Binaries::locate_or_install(&|text: &str| ui::note(text)).await?;
-        let anvil = chain::locate_or_install(true, &|text: &str| ui::note(text)).await?;
+        let anvil = Foundry::Anvil.locate_or_install(true, &|text: &str| ui::note(text)).await?;
         let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
             .args(["test", "-p", "minting-worker", "--test", "it", "drill::", "--", "--nocapture"])
             .current_dir(repository())

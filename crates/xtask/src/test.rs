@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use local_stack::binaries::{self, Binaries};
-use local_stack::chain;
+use local_stack::foundry::Foundry;
 use local_stack::ports::free_port;
 use local_stack::postgres::{Postgres, PostgresOptions};
 use local_stack::scratch_dir;
@@ -46,7 +46,7 @@ impl Test {
     pub(crate) async fn run(self) -> Result<ExitCode> {
         let found = Binaries::locate_or_install(&|text: &str| ui::note(text)).await?;
         binaries::locate_or_install_python(&|text: &str| ui::note(text)).await?;
-        let anvil = chain::locate_or_install(true, &|text: &str| ui::note(text)).await?;
+        let anvil = Foundry::Anvil.locate_or_install(true, &|text: &str| ui::note(text)).await?;
         if !self.quick {
             binaries::locate_or_install_browser(&|text: &str| ui::note(text)).await?;
         }

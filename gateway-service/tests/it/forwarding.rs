@@ -73,6 +73,9 @@ fn paths_that_two_programs_could_read_differently_go_nowhere() {
         "/post-detail/",
         "/post-detail/a/b",
         "/login/again",
+        "/ipfs/",
+        "/ipfs/bafkreia/..",
+        "/ipfs/bafkreia/index.html",
     ] {
         assert_eq!(resolve(&Method::GET, path), Err(NoRoute::Path), "{path}");
     }
@@ -119,11 +122,21 @@ async fn plain_paths_stand_for_paths_of_the_api() {
         (Method::POST, "/login/", "/api/v1/auth/signin"),
         (Method::POST, "/register", "/api/v1/auth/signup"),
         (Method::GET, "/.well-known/jwks.json", "/.well-known/jwks.json"),
+        (Method::GET, "/ipfs/bafkreia?format=raw", "/ipfs/bafkreia?format=raw"),
     ] {
         let seen: Value = stage.send(method.clone(), alias).await.json().await.unwrap();
 
         assert_eq!((&seen["method"], &seen["target"]), (&method.as_str().into(), &target.into()));
     }
+}
+
+#[test]
+fn blocks_of_tokens_are_the_minting_workers_and_can_only_be_read() {
+    let path = "/ipfs/bafkreia";
+    for method in [Method::GET, Method::HEAD] {
+        assert_eq!(resolve(&method, path).unwrap().upstream, Upstream::Minting);
+    }
+    assert_eq!(resolve(&Method::POST, path), Err(NoRoute::Method { allow: "GET, HEAD" }));
 }
 
 #[tokio::test]

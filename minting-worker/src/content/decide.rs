@@ -77,7 +77,9 @@ impl Decide {
         if !content.standing().is_mintable() {
             return Ok(Outcome::GoneAway);
         }
-        let (Some(published_at), Some(text_at)) = (content.published_at, content.text_at) else {
+        let (Some(published_at), Some(text_at), Some(version)) =
+            (content.published_at, content.text_at, content.version)
+        else {
             return Ok(Outcome::NotNow(None));
         };
         let given = consent::view::find(work.txn(), content.author_id).await?;
@@ -91,6 +93,10 @@ impl Decide {
         let ready_at = text_at.max(published_at) + self.delay;
         if self.mints.store().clock().now() < ready_at {
             return Ok(Outcome::NotNow(Some(ready_at)));
+        }
+        // Silence is no consent: what moderation says of this version decides again.
+        if !view::is_cleared(work.txn(), subject, version).await? {
+            return Ok(Outcome::NotNow(None));
         }
         Ok(Outcome::Mint(content.author_id))
     }

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use event_runtime::{ApplyError, Reactor, Recorded, RecordedEvent, UnitOfWork};
 use shared_schemas::{
     CaseId, CommentId, PostId, Service,
+    clearance::ClearanceEvent,
     comment::CommentEvent,
     moderation::{CaseEvent, CaseState, Decision, Subject},
     post::PostEvent,
@@ -12,10 +13,10 @@ use shared_schemas::{
 use super::{
     decide::Decide,
     standing::{self, Standing},
-    view::{self, Text},
+    view::{self, Judgement, Text},
 };
 
-/// Follows every post, comment and case.
+/// Follows every post, comment, case and clearance.
 pub struct FollowContent {
     decide: Decide,
 }
@@ -95,25 +96,32 @@ impl FollowContent {
         work: &UnitOfWork,
         case: &Recorded<CaseEvent>,
     ) -> Result<(), ApplyError> {
-        let (subject, blocks, deletes) = match &case.event {
-            CaseEvent::Opened { subject, .. } => (subject, true, false),
-            CaseEvent::Decided { subject, decision, .. } => match decision {
-                Decision::Delete => (subject, true, true),
-                Decision::Dismiss | Decision::Restore => (subject, false, false),
-            },
+        let (subject, judgement) = match &case.event {
+            CaseEvent::Opened { subject, subject_version, .. } => {
+                let version = i64::try_from(*subject_version).ok();
+                (subject, Judgement { version, blocks: true, deletes: false, clears: false })
+            }
+            // A person, or an administrator's batch: the policy alone never decides that content stays.
+            CaseEvent::Decided { subject, decision, .. } => {
+                let deletes = *decision == Decision::Delete;
+                (subject, Judgement { version: None, blocks: deletes, deletes, clears: !deletes })
+            }
             // What a batch did is undone: the case blocks as it did before, or there is none any more.
-            CaseEvent::TakenBack { subject, state, .. } => match state {
-                Some(CaseState::DeleteRequested | CaseState::DeleteConfirmed) => {
-                    (subject, true, true)
-                }
-                Some(CaseState::Opened) => (subject, true, false),
-                Some(
-                    CaseState::Dismissed
-                    | CaseState::RestoreRequested
-                    | CaseState::RestoreConfirmed,
-                )
-                | None => (subject, false, false),
-            },
+            CaseEvent::TakenBack { subject, state, .. } => {
+                let (blocks, deletes, clears) = match state {
+                    Some(CaseState::DeleteRequested | CaseState::DeleteConfirmed) => {
+                        (true, true, false)
+                    }
+                    Some(CaseState::Opened) => (true, false, false),
+                    Some(
+                        CaseState::Dismissed
+                        | CaseState::RestoreRequested
+                        | CaseState::RestoreConfirmed,
+                    ) => (false, false, true),
+                    None => (false, false, false),
+                };
+                (subject, Judgement { version: None, blocks, deletes, clears })
+            }
             // What people do with a case between its opening and its decision: until then it blocks.
             CaseEvent::Reported { .. }
             | CaseEvent::EvidenceKept { .. }
@@ -132,8 +140,19 @@ impl FollowContent {
             | CaseEvent::RestoreConfirmed {} => return Ok(()),
         };
         let id = CaseId(case.aggregate_id);
-        view::judge(work.txn(), id, *subject, blocks, deletes, case.occurred_at).await?;
+        view::judge(work.txn(), id, *subject, judgement, case.occurred_at).await?;
         self.decide.decide(work, *subject, &case.consequence()).await
+    }
+
+    async fn on_clearance(
+        &self,
+        work: &UnitOfWork,
+        clearance: &Recorded<ClearanceEvent>,
+    ) -> Result<(), ApplyError> {
+        let ClearanceEvent::Granted { subject, subject_version, .. } = clearance.event;
+        let Ok(version) = i64::try_from(subject_version) else { return Ok(()) };
+        view::clear(work.txn(), subject, version).await?;
+        self.decide.decide(work, subject, &clearance.consequence()).await
     }
 
     /// Remembers where content stands after an event; `false` if it was never public.
@@ -169,6 +188,8 @@ impl Reactor for FollowContent {
             self.on_comment(work, &comment).await
         } else if let Some(case) = event.open::<CaseEvent>()? {
             self.on_case(work, &case).await
+        } else if let Some(clearance) = event.open::<ClearanceEvent>()? {
+            self.on_clearance(work, &clearance).await
         } else {
             Ok(())
         }

@@ -199,25 +199,72 @@ pub(super) async fn take_due(
     }))
 }
 
+/// What a case says of content.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Judgement {
+    /// The version that the case is about, where that is said.
+    pub(super) version: Option<i64>,
+    /// It is open, or decided against the content.
+    pub(super) blocks: bool,
+    /// It is decided to delete.
+    pub(super) deletes: bool,
+    /// A person, or a batch of an administrator, left or restored the content.
+    pub(super) clears: bool,
+}
+
 /// Remembers what a case says of content.
 pub(super) async fn judge(
     txn: &DatabaseTransaction,
     case_id: CaseId,
     subject: Subject,
-    blocks: bool,
-    deletes: bool,
+    judgement: Judgement,
     at: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    let (kind, id) = columns(subject);
+    let Judgement { version, blocks, deletes, clears } = judgement;
+    txn.execute_raw(raw_sql!(
+        Postgres,
+        "INSERT INTO verdict AS v (case_id, kind, id, version, blocks, deleted, cleared, decided_at)
+           VALUES ({case_id}, {kind}, {id}, {version}, {blocks}, {deletes}, {clears}, {at})
+           ON CONFLICT ON CONSTRAINT verdict_pkey DO UPDATE
+             SET version = COALESCE(EXCLUDED.version, v.version), blocks = EXCLUDED.blocks,
+                 deleted = v.deleted OR EXCLUDED.deleted, cleared = EXCLUDED.cleared, decided_at = EXCLUDED.decided_at"
+    ))
+    .await?;
+    Ok(())
+}
+
+/// Remembers the newest version that moderation found nothing against.
+pub(super) async fn clear(
+    txn: &DatabaseTransaction,
+    subject: Subject,
+    version: i64,
 ) -> Result<(), DbErr> {
     let (kind, id) = columns(subject);
     txn.execute_raw(raw_sql!(
         Postgres,
-        "INSERT INTO verdict AS v (case_id, kind, id, blocks, deleted, decided_at)
-           VALUES ({case_id}, {kind}, {id}, {blocks}, {deletes}, {at})
-           ON CONFLICT ON CONSTRAINT verdict_pkey DO UPDATE
-             SET blocks = EXCLUDED.blocks, deleted = v.deleted OR EXCLUDED.deleted, decided_at = EXCLUDED.decided_at"
+        "INSERT INTO clearance AS c (kind, id, version) VALUES ({kind}, {id}, {version})
+           ON CONFLICT ON CONSTRAINT clearance_pkey DO UPDATE SET version = GREATEST(c.version, EXCLUDED.version)"
     ))
     .await?;
     Ok(())
+}
+
+/// Whether moderation has said of exactly this version that it may stand: by screening, or by a person who decided its case.
+pub(super) async fn is_cleared(
+    txn: &DatabaseTransaction,
+    subject: Subject,
+    version: i64,
+) -> Result<bool, DbErr> {
+    let (kind, id) = columns(subject);
+    let row = txn.query_one_raw(raw_sql!(
+        Postgres,
+        "SELECT 1 AS cleared WHERE EXISTS (
+             SELECT 1 FROM clearance WHERE kind = {kind} AND id = {id} AND version = {version})
+           OR EXISTS (
+             SELECT 1 FROM verdict WHERE kind = {kind} AND id = {id} AND version = {version} AND cleared)"
+    ));
+    Ok(row.await?.is_some())
 }
 
 /// What moderation has to say of content now.

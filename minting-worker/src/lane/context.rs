@@ -131,6 +131,17 @@ impl LaneContext {
         Ok(())
     }
 
+    /// Records what happened to many mints at once, each as `decide` says.
+    pub(super) async fn record_all(
+        &self,
+        work: &UnitOfWork,
+        ids: &[MintId],
+        decide: impl Fn(MintId, &Mint) -> Vec<MintEvent> + Send + Sync,
+    ) -> Result<(), LaneError> {
+        self.mints.execute_all_in(work, ids, &Metadata::default(), decide).await?;
+        Ok(())
+    }
+
     /// Pauses the lane.
     pub(super) async fn pause(
         &self,

@@ -14,7 +14,7 @@ pub struct Limits {
     pub batch_gas: u64,
     /// `MINT_BATCH_AGE_MS`: how long the first of a batch waits for others.
     pub batch_age: Duration,
-    /// `MINT_IN_FLIGHT`: transactions of one lane that are in no block yet, 1 to 64.
+    /// `MINT_IN_FLIGHT`: transactions of one lane that are in no block yet, 1 to 1,024.
     pub in_flight: usize,
     /// `MINT_CONFIRMATIONS`: blocks on top of the one with a mint before it is final.
     pub confirmations: u64,
@@ -34,7 +34,7 @@ impl Limits {
         let batch_items = ranged(env, "MINT_BATCH_ITEMS", "50", 1, 200);
         let batch_gas = ranged(env, "MINT_BATCH_GAS", "8000000", 500_000, TRANSACTION_GAS_LIMIT);
         let batch_age = ranged(env, "MINT_BATCH_AGE_MS", "2000", 0, 3_600_000);
-        let in_flight = ranged(env, "MINT_IN_FLIGHT", "16", 1, 64);
+        let in_flight = ranged(env, "MINT_IN_FLIGHT", "32", 1, 1024);
         let confirmations = ranged(env, "MINT_CONFIRMATIONS", "12", 0, 10_000);
         let needs_finalized = env.or_default("MINT_TRUST_FINALIZED", "true");
         let fee_cap = ranged(env, "MINT_FEE_CAP_GWEI", "100", 1, 1_000_000);

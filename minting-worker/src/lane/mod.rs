@@ -5,7 +5,8 @@
 //! transaction decides nothing.
 
 pub mod aggregate;
-
+mod batch;
+pub mod checks;
 pub mod context;
 mod find;
 pub mod limits;

@@ -1,20 +1,25 @@
 //! What the chain did: transactions that came into a block, blocks that went away, nonces that somebody else used.
 
+use std::collections::{HashMap, HashSet};
+
 use evm_chain::{
-    H256,
+    H256, U256,
     answers::Receipt,
     contract::{Log, Outcome},
 };
-use shared_schemas::lane::PauseReason;
+use shared_schemas::{MintId, lane::PauseReason};
 
 use super::{
     context::{ChainView, LaneContext, LaneError, hash, number, token, unsigned},
     step::Step,
 };
 use crate::{
-    mint::aggregate::Mint,
-    slot::view::{self, MinedAt, Slot},
+    alert::{self, Kind},
+    slot::view::{self, MinedAt, Slot, SlotItem},
 };
+
+/// Slots of one question and of one transaction.
+pub(super) const ROUND: usize = 128;
 
 impl LaneContext {
     /// Compares slots that should be in a block with the chain; whether anything has changed.
@@ -25,28 +30,39 @@ impl LaneContext {
         view: ChainView,
     ) -> Result<bool, LaneError> {
         let gone = self.reorganised(slots).await?;
-        for slot in &gone {
-            self.note_reorg(epoch, slot).await?;
+        let mut changed = !gone.is_empty();
+        if changed {
+            self.note_reorg(epoch, &gone).await?;
         }
-        let is_gone = |slot: &Slot| gone.iter().any(|gone| gone.nonce == slot.nonce);
         let due: Vec<&Slot> = slots
             .iter()
-            .filter(|slot| slot.nonce < view.mined_nonce)
-            .filter(|slot| slot.state != "MINED" || is_gone(slot))
+            .filter(|slot| slot.nonce < view.mined_nonce && slot.state != "MINED")
             .collect();
-        let mut changed = !gone.is_empty();
-        let hashes = due.iter().flat_map(|slot| &slot.attempts).map(|attempt| hash(&attempt.hash));
-        let hashes = hashes.collect::<Result<Vec<H256>, _>>()?;
-        let receipts = self.nodes.receipts(&hashes).await?;
-        let receipts: Vec<Receipt> = receipts.into_iter().flatten().collect();
-        for slot in due {
-            match receipts.iter().find(|receipt| is_of(slot, receipt)) {
-                Some(receipt) => {
-                    self.note_mined(epoch, slot, receipt).await?;
-                    changed = true;
+        let mut missing = Vec::new();
+        for due in due.chunks(ROUND) {
+            let hashes =
+                due.iter().flat_map(|slot| &slot.attempts).map(|attempt| hash(&attempt.hash));
+            let hashes = hashes.collect::<Result<Vec<H256>, _>>()?;
+            let receipts = self.nodes.receipts(&hashes).await?;
+            let by_hash: HashMap<String, Receipt> = receipts
+                .into_iter()
+                .flatten()
+                .map(|receipt| (evm_chain::word(receipt.transaction_hash.0), receipt))
+                .collect();
+            let mut mined = Vec::new();
+            for slot in due {
+                match slot.attempts.iter().find_map(|attempt| by_hash.get(&attempt.hash)) {
+                    Some(receipt) => mined.push((*slot, receipt)),
+                    None => missing.push(*slot),
                 }
-                None => changed |= self.suspect(epoch, slot, view).await?,
             }
+            if !mined.is_empty() {
+                self.note_mined(epoch, &mined).await?;
+                changed = true;
+            }
+        }
+        for slot in missing {
+            changed |= self.suspect(epoch, slot, view).await?;
         }
         changed |= self.unknown_nonces(epoch, view).await?;
         Ok(changed)
@@ -72,51 +88,59 @@ impl LaneContext {
         Ok(mined.iter().filter(|slot| !is_there(slot)).map(|(slot, ..)| *slot).collect())
     }
 
-    async fn note_reorg(&self, epoch: i64, slot: &Slot) -> Result<(), LaneError> {
-        tracing::warn!(lane = self.address(), nonce = slot.nonce, "a block with mints went away");
-        metrics::counter!("mint_reorgs_total").increment(1);
+    async fn note_reorg(&self, epoch: i64, gone: &[&Slot]) -> Result<(), LaneError> {
+        let nonces: Vec<i64> = gone.iter().map(|slot| slot.nonce).collect();
+        tracing::warn!(lane = self.address(), ?nonces, "blocks with mints went away");
+        metrics::counter!("mint_reorgs_total").increment(nonces.len() as u64);
+        let items = view::items(self.db(), &self.key(), &nonces).await?;
         let work = self.fenced(epoch).await?;
-        view::reorged(work.txn(), &self.key(), slot.nonce).await?;
-        for item in &slot.items {
-            self.record(&work, item.mint_id, Mint::reorg).await?;
+        view::reorged(work.txn(), &self.key(), &nonces).await?;
+        self.record_all(&work, &ids(&items), |_, mint| mint.reorg()).await?;
+        let about = (Kind::Reorg, self.address());
+        let detail = format!("{} batches are out of the chain again", nonces.len());
+        let now = self.clock.now();
+        if let Some(alert) =
+            alert::view::happened(work.txn(), (about.0, &about.1), &detail, now).await?
+        {
+            alert::tell::enqueue(&work, &alert, "happened").await?;
         }
         work.commit().await?;
         (self.watch)(Step::Reorged);
         Ok(())
     }
 
-    async fn note_mined(
-        &self,
-        epoch: i64,
-        slot: &Slot,
-        receipt: &Receipt,
-    ) -> Result<(), LaneError> {
-        let outcomes =
-            self.contract.outcomes(&receipt.logs.iter().map(Log::from).collect::<Vec<_>>());
-        let (block_hash, tx) =
-            (evm_chain::word(receipt.block_hash.0), evm_chain::word(receipt.transaction_hash.0));
-        let at = MinedAt {
-            hash: &tx,
-            block: number(receipt.block_number.0),
-            block_hash: &block_hash,
-            succeeded: receipt.status.0 == 1,
-            gas_used: number(receipt.gas_used.0),
-            gas_price: number(receipt.effective_gas_price.0),
-        };
-        let work = self.fenced(epoch).await?;
-        view::mined(work.txn(), &self.key(), slot.nonce, &at).await?;
-        for item in &slot.items {
-            let id = token(&item.token_id)?;
-            let is_there = outcomes.iter().any(|(minted, outcome)| {
-                *minted == id && matches!(outcome, Outcome::Minted | Outcome::Skipped)
-            });
-            if is_there {
-                let block = receipt.block_number.0;
-                self.record(&work, item.mint_id, |mint| mint.mine(&tx, block, &block_hash)).await?;
+    async fn note_mined(&self, epoch: i64, mined: &[(&Slot, &Receipt)]) -> Result<(), LaneError> {
+        let nonces: Vec<i64> = mined.iter().map(|(slot, _)| slot.nonce).collect();
+        let items = view::items(self.db(), &self.key(), &nonces).await?;
+        let (mut at, mut there) = (Vec::new(), HashMap::new());
+        for (slot, receipt) in mined {
+            let place = mined_at(slot.nonce, receipt);
+            let logs: Vec<Log> = receipt.logs.iter().map(Log::from).collect();
+            let tokens: HashSet<U256> = self
+                .contract
+                .outcomes(&logs)
+                .into_iter()
+                .filter(|(_, outcome)| matches!(outcome, Outcome::Minted | Outcome::Skipped))
+                .map(|(id, _)| id)
+                .collect();
+            for item in items.iter().filter(|item| item.nonce == slot.nonce) {
+                if tokens.contains(&token(&item.token_id)?) {
+                    there.insert(item.mint_id, (place.clone(), receipt.block_number.0));
+                }
             }
+            at.push(place);
         }
+        let work = self.fenced(epoch).await?;
+        view::mined(work.txn(), &self.key(), &at).await?;
+        let ids: Vec<MintId> = there.keys().copied().collect();
+        self.record_all(&work, &ids, |id, mint| {
+            there.get(&id).map_or_else(Vec::new, |(place, block)| {
+                mint.mine(&place.hash, *block, &place.block_hash)
+            })
+        })
+        .await?;
         work.commit().await?;
-        metrics::counter!("mint_transactions_mined_total").increment(1);
+        metrics::counter!("mint_transactions_mined_total").increment(at.len() as u64);
         (self.watch)(Step::Mined);
         Ok(())
     }
@@ -141,11 +165,10 @@ impl LaneContext {
             "somebody else signs with this key: the lane is paused"
         );
         metrics::counter!("mint_foreign_nonces_total").increment(1);
+        let items = view::items(self.db(), &self.key(), &[slot.nonce]).await?;
         let work = self.fenced(epoch).await?;
-        view::moved(work.txn(), &self.key(), slot.nonce, "FOREIGN").await?;
-        for item in &slot.items {
-            self.record(&work, item.mint_id, Mint::release).await?;
-        }
+        view::moved(work.txn(), &self.key(), &[slot.nonce], "FOREIGN").await?;
+        self.record_all(&work, &ids(&items), |_, mint| mint.release()).await?;
         self.pause(&work, PauseReason::ForeignNonce).await?;
         work.commit().await?;
         Ok(true)
@@ -180,8 +203,19 @@ impl LaneContext {
     }
 }
 
-/// Whether a receipt is of one of the slot's transactions.
-fn is_of(slot: &Slot, receipt: &Receipt) -> bool {
-    let tx = evm_chain::word(receipt.transaction_hash.0);
-    slot.attempts.iter().any(|attempt| attempt.hash == tx)
+fn mined_at(nonce: i64, receipt: &Receipt) -> MinedAt {
+    MinedAt {
+        nonce,
+        hash: evm_chain::word(receipt.transaction_hash.0),
+        block: number(receipt.block_number.0),
+        block_hash: evm_chain::word(receipt.block_hash.0),
+        succeeded: receipt.status.0 == 1,
+        gas_used: number(receipt.gas_used.0),
+        gas_price: number(receipt.effective_gas_price.0),
+    }
+}
+
+/// The mints of slots.
+pub(super) fn ids(items: &[SlotItem]) -> Vec<MintId> {
+    items.iter().map(|item| item.mint_id).collect()
 }

@@ -5,6 +5,7 @@
 
 pub mod aggregate;
 pub mod api;
+mod bulk;
 pub mod details;
 pub mod projection;
 pub mod view;

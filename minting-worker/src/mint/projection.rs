@@ -7,7 +7,7 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, raw_sql};
 use shared_schemas::mint::{MintEvent, MintState};
 use uuid::Uuid;
 
-use super::view::columns;
+use super::{bulk::projection as bulk, view::columns};
 
 /// Fills the table `mint`.
 #[derive(Clone, Copy)]
@@ -117,6 +117,14 @@ impl InlineProjection<MintEvent> for MintReadModel {
             }
         }
         Ok(())
+    }
+
+    async fn apply_all(
+        &self,
+        txn: &DatabaseTransaction,
+        recorded: &[Recorded<MintEvent>],
+    ) -> Result<(), DbErr> {
+        bulk::apply_all(self, txn, recorded).await
     }
 }
 

@@ -17,7 +17,9 @@ use shared_schemas::{
 };
 
 use super::{
-    advice, lanes,
+    advice,
+    alerts::{ShownAlert, ShownAlerts},
+    lanes,
     shown::{
         GivenLimits, ShownDetails, ShownEstimate, ShownFact, ShownLane, ShownLanes,
         ShownVerification,
@@ -25,6 +27,7 @@ use super::{
     verify,
 };
 use crate::{
+    alert,
     lane::{
         aggregate::Lane,
         context::{LaneContext, LaneError},
@@ -217,6 +220,17 @@ impl OperatorApi {
             lane.limit(address, hold_above, daily_budget)
         })
         .await
+    }
+
+    /// List alerts
+    ///
+    /// What is wrong first, then what was, the newest first: up to a hundred. Fails with 401 without a token, and 403 for who is no
+    /// administrator.
+    #[oai(path = "/alerts", method = "get", operation_id = "listMintAlerts")]
+    async fn list_alerts(&self, caller: Caller) -> Result<Json<ShownAlerts>, Problem> {
+        caller.require(Role::Admin)?;
+        let alerts = alert::view::newest(self.store.db(), 100).await?;
+        Ok(Json(ShownAlerts { items: alerts.into_iter().map(ShownAlert::from).collect() }))
     }
 
     /// Estimate what minting costs now

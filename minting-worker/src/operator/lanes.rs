@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use evm_chain::{ContentToken, Item, Market, U256};
 
-use super::shown::{ShownEstimate, ShownLane, ShownLanes, ShownNode};
+use super::{
+    advice,
+    shown::{ShownEstimate, ShownLane, ShownLanes, ShownNode},
+};
 use crate::{
     lane::{
         context::{LaneContext, LaneError, token_of},
@@ -58,15 +61,15 @@ pub(super) async fn one(context: &LaneContext) -> Result<ShownLane, LaneError> {
     let spent_today = slots::spent_today(db, &key).await?;
     let in_flight = slots::open(db, &key).await?.len();
     let balance = context.nodes.balance(context.signer.address()).await.ok();
-    let runs_dry_in_hours = balance.filter(|_| spent_today > 0).map(|balance| {
-        let coins = balance / U256::from(MILLIONTH) * U256::from(24);
-        let hours = coins / U256::from(u64::try_from(spent_today).unwrap_or(1));
-        i64::try_from(hours.min(U256::from(i64::MAX)).as_u64()).unwrap_or(i64::MAX)
-    });
+    let runs_dry_in_hours = balance.and_then(|balance| hours_left(balance, spent_today));
+    let hold = lease.as_ref().and_then(|lease| lease.hold.clone());
+    let paused = order.pause_reason.filter(|_| order.paused);
+    let why = paused.map(|reason| reason.as_str().to_owned()).or_else(|| hold.clone());
     Ok(ShownLane {
         address: context.address(),
-        paused: order.pause_reason.filter(|_| order.paused),
-        hold: lease.as_ref().and_then(|lease| lease.hold.clone()),
+        paused,
+        next_step: why.as_deref().and_then(advice::way_out).map(str::to_owned),
+        hold,
         is_live: lease.is_some_and(|lease| lease.is_live),
         in_flight: i64::try_from(in_flight).unwrap_or(i64::MAX),
         hold_above: order.hold_above,
@@ -75,6 +78,14 @@ pub(super) async fn one(context: &LaneContext) -> Result<ShownLane, LaneError> {
         balance: balance.map(|balance| balance.to_string()),
         runs_dry_in_hours,
     })
+}
+
+/// How many hours a balance in wei lasts, if the next days are like the last one, in which so many millionths of a coin were spent;
+/// `None` if nothing was.
+pub(crate) fn hours_left(balance: U256, spent_today: i64) -> Option<i64> {
+    let spent = u64::try_from(spent_today).ok().filter(|spent| *spent > 0)?;
+    let hours = balance / U256::from(MILLIONTH) * U256::from(24) / U256::from(spent);
+    i64::try_from(hours.min(U256::from(i64::MAX)).as_u64()).ok()
 }
 
 /// What a batch of so many would cost now, and what the contract says to those that wait.

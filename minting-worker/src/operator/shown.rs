@@ -172,6 +172,9 @@ pub struct ShownLane {
     /// Why it signs nothing at the moment although it is not paused.
     #[oai(skip_serializing_if_is_none)]
     pub hold: Option<String>,
+    /// What to do about that.
+    #[oai(skip_serializing_if_is_none)]
+    pub next_step: Option<String>,
     /// A process works on it.
     pub is_live: bool,
     /// Transactions that are not final.
@@ -198,6 +201,7 @@ impl Example for ShownLane {
             address: "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266".to_owned(),
             paused: None,
             hold: None,
+            next_step: None,
             is_live: true,
             in_flight: 2,
             hold_above: Some(30_000_000_000),

@@ -1,6 +1,9 @@
 //! Slots as they are stored: rows and statements.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
+use evm_chain::hex;
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, FromQueryResult, raw_sql,
 };
@@ -24,10 +27,8 @@ pub struct Slot {
     pub block: Option<i64>,
     /// The hash of that block.
     pub block_hash: Option<String>,
-    /// Every transaction that was signed for it, the newest last.
+    /// Every transaction that was signed for it, the newest last; none of one that is in a block.
     pub attempts: Vec<Attempt>,
-    /// What it mints.
-    pub items: Vec<SlotItem>,
 }
 
 /// A transaction of a slot.
@@ -51,7 +52,8 @@ pub struct Attempt {
 /// What a slot mints.
 #[derive(Clone, Debug, FromQueryResult)]
 pub struct SlotItem {
-    nonce: i64,
+    /// The slot.
+    pub nonce: i64,
     /// The mint.
     pub mint_id: MintId,
     /// The token: `0x` and 64 digits.
@@ -75,7 +77,26 @@ pub struct NewItem {
     pub digest: String,
 }
 
-/// A transaction that was signed and is to be kept.
+/// A nonce with the transaction that was signed for it and what that mints.
+#[derive(Clone, Debug)]
+pub struct NewSlot {
+    /// The signer's nonce.
+    pub nonce: i64,
+    /// The most gas that it may use.
+    pub gas_limit: i64,
+    /// The transaction's hash.
+    pub hash: String,
+    /// The signed bytes.
+    pub raw: Vec<u8>,
+    /// Wei for a unit of gas.
+    pub max_fee: i64,
+    /// The part of it for who makes the block.
+    pub priority_fee: i64,
+    /// What it mints.
+    pub items: Vec<NewItem>,
+}
+
+/// Another transaction of a slot that was signed and is to be kept.
 #[derive(Clone, Debug)]
 pub struct NewAttempt<'a> {
     /// The signer's nonce.
@@ -92,15 +113,17 @@ pub struct NewAttempt<'a> {
     pub priority_fee: i64,
 }
 
-/// Where an attempt was mined.
+/// Where a slot's transaction was mined.
 #[derive(Clone, Debug)]
-pub struct MinedAt<'a> {
-    /// Which one.
-    pub hash: &'a str,
+pub struct MinedAt {
+    /// The slot.
+    pub nonce: i64,
+    /// Which transaction.
+    pub hash: String,
     /// The block's height.
     pub block: i64,
     /// The block's hash.
-    pub block_hash: &'a str,
+    pub block_hash: String,
     /// It did what it was to do.
     pub succeeded: bool,
     /// What it used up.
@@ -138,28 +161,56 @@ pub async fn open(db: &DatabaseConnection, key: &LaneKey) -> Result<Vec<Slot>, D
     ))
     .all(db)
     .await?;
-    let Some(first) = rows.first().map(|row| row.nonce) else { return Ok(Vec::new()) };
-    let attempts = Attempt::find_by_statement(raw_sql!(
-        Postgres,
-        "SELECT nonce, attempt, hash, raw, max_fee, priority_fee, signed_at FROM lane_attempt
-           WHERE lane = {lane} AND chain_id = {chain_id} AND nonce >= {first} ORDER BY nonce, attempt"
-    ))
-    .all(db)
-    .await?;
-    let items = SlotItem::find_by_statement(raw_sql!(
-        Postgres,
-        "SELECT nonce, mint_id, token_id, owner, digest FROM lane_item
-           WHERE lane = {lane} AND chain_id = {chain_id} AND nonce >= {first} ORDER BY nonce, mint_id"
-    ))
-    .all(db)
-    .await?;
+    let first = rows.iter().find(|row| row.state != "MINED").map(|row| row.nonce);
+    let attempts = match first {
+        Some(first) => {
+            Attempt::find_by_statement(raw_sql!(
+                Postgres,
+                "SELECT a.nonce, attempt, hash, raw, max_fee, priority_fee, a.signed_at FROM lane_attempt a
+                   JOIN lane_slot s ON (s.lane, s.chain_id, s.nonce) = (a.lane, a.chain_id, a.nonce)
+                   WHERE a.lane = {lane} AND a.chain_id = {chain_id} AND a.nonce >= {first} AND s.state <> 'MINED'
+                   ORDER BY nonce, attempt"
+            ))
+            .all(db)
+            .await?
+        }
+        None => Vec::new(),
+    };
+    let mut of: HashMap<i64, Vec<Attempt>> = HashMap::new();
+    for attempt in attempts {
+        of.entry(attempt.nonce).or_default().push(attempt);
+    }
     let whole = |row: SlotRow| {
         let SlotRow { nonce, state, gas_limit, mined_hash, block, block_hash } = row;
-        let attempts = attempts.iter().filter(|attempt| attempt.nonce == nonce).cloned().collect();
-        let items = items.iter().filter(|item| item.nonce == nonce).cloned().collect();
-        Slot { nonce, state, gas_limit, mined_hash, block, block_hash, attempts, items }
+        let attempts = of.remove(&nonce).unwrap_or_default();
+        Slot { nonce, state, gas_limit, mined_hash, block, block_hash, attempts }
     };
     Ok(rows.into_iter().map(whole).collect())
+}
+
+/// What slots mint, by nonce and mint.
+///
+/// # Errors
+///
+/// As [`open`].
+pub async fn items(
+    db: &DatabaseConnection,
+    key: &LaneKey,
+    nonces: &[i64],
+) -> Result<Vec<SlotItem>, DbErr> {
+    if nonces.is_empty() {
+        return Ok(Vec::new());
+    }
+    let LaneKey { lane, chain_id } = key;
+    let nonces: Value = nonces.into();
+    SlotItem::find_by_statement(raw_sql!(
+        Postgres,
+        "SELECT i.nonce, i.mint_id, i.token_id, i.owner, i.digest FROM jsonb_array_elements_text({nonces}) AS wanted
+           JOIN lane_item i ON i.lane = {lane} AND i.chain_id = {chain_id} AND i.nonce = CAST(wanted AS bigint)
+           ORDER BY i.nonce, i.mint_id"
+    ))
+    .all(db)
+    .await
 }
 
 /// The highest nonce that a lane has a slot for.
@@ -223,7 +274,7 @@ pub async fn failed_before(db: &DatabaseConnection, ids: &[MintId]) -> Result<Ve
     Ok(rows.into_iter().map(|row| row.mint_id).collect())
 }
 
-/// Makes a slot with its first transaction.
+/// Makes slots, each with its first transaction and with what it mints.
 ///
 /// # Errors
 ///
@@ -232,32 +283,47 @@ pub async fn insert(
     txn: &DatabaseTransaction,
     key: &LaneKey,
     contract: &str,
-    gas_limit: i64,
-    attempt: &NewAttempt<'_>,
-    items: &[NewItem],
+    slots: &[NewSlot],
 ) -> Result<(), DbErr> {
     let LaneKey { lane, chain_id } = key;
-    let nonce = attempt.nonce;
+    let rows: Value = slots
+        .iter()
+        .map(|slot| {
+            json!({
+                "nonce": slot.nonce, "gas_limit": slot.gas_limit, "hash": slot.hash, "raw": hex(&slot.raw),
+                "max_fee": slot.max_fee, "priority_fee": slot.priority_fee,
+            })
+        })
+        .collect();
+    let items: Value = slots
+        .iter()
+        .flat_map(|slot| slot.items.iter().map(|item| (slot.nonce, item)))
+        .map(|(nonce, NewItem { mint_id, token_id, owner, digest })| {
+            json!({ "nonce": nonce, "mint_id": mint_id.0, "token_id": token_id, "owner": owner, "digest": digest })
+        })
+        .collect();
+    let attempts = rows.clone();
     txn.execute_raw(raw_sql!(
         Postgres,
         "INSERT INTO lane_slot (lane, chain_id, nonce, contract, state, gas_limit, signed_at, updated_at)
-           VALUES ({lane}, {chain_id}, {nonce}, {contract}, 'SIGNED', {gas_limit}, now(), now())"
+           SELECT {lane}, {chain_id}, r.nonce, {contract}, 'SIGNED', r.gas_limit, now(), now()
+             FROM jsonb_to_recordset({rows}) AS r (nonce bigint, gas_limit bigint)"
     ))
     .await?;
-    insert_attempt(txn, key, attempt).await?;
-    let items: Value = items
-        .iter()
-        .map(|item| {
-            let NewItem { mint_id, token_id, owner, digest } = item;
-            json!({ "mint_id": mint_id.0, "token_id": token_id, "owner": owner, "digest": digest })
-        })
-        .collect::<Vec<_>>()
-        .into();
+    txn.execute_raw(raw_sql!(
+        Postgres,
+        "INSERT INTO lane_attempt (lane, chain_id, nonce, attempt, hash, raw, max_fee, priority_fee, signed_at)
+           SELECT {lane}, {chain_id}, r.nonce, 1, r.hash, decode(r.raw, 'hex'), r.max_fee, r.priority_fee, now()
+             FROM jsonb_to_recordset({attempts})
+               AS r (nonce bigint, hash text, raw text, max_fee bigint, priority_fee bigint)"
+    ))
+    .await?;
     txn.execute_raw(raw_sql!(
         Postgres,
         "INSERT INTO lane_item (lane, chain_id, nonce, mint_id, token_id, owner, digest)
-           SELECT {lane}, {chain_id}, {nonce}, i.mint_id, i.token_id, i.owner, i.digest
-             FROM jsonb_to_recordset({items}) AS i (mint_id uuid, token_id text, owner text, digest text)"
+           SELECT {lane}, {chain_id}, i.nonce, i.mint_id, i.token_id, i.owner, i.digest
+             FROM jsonb_to_recordset({items})
+               AS i (nonce bigint, mint_id uuid, token_id text, owner text, digest text)"
     ))
     .await?;
     Ok(())
@@ -307,7 +373,7 @@ pub async fn insert_foreign(
     Ok(())
 }
 
-/// Moves a slot on: to `BROADCAST`, `FINAL` or `FOREIGN`.
+/// Moves slots on: to `SIGNED`, `BROADCAST`, `FINAL` or `FOREIGN`.
 ///
 /// # Errors
 ///
@@ -315,20 +381,21 @@ pub async fn insert_foreign(
 pub async fn moved(
     txn: &DatabaseTransaction,
     key: &LaneKey,
-    nonce: i64,
+    nonces: &[i64],
     state: &str,
 ) -> Result<(), DbErr> {
     let LaneKey { lane, chain_id } = key;
+    let nonces: Value = nonces.into();
     txn.execute_raw(raw_sql!(
         Postgres,
-        "UPDATE lane_slot SET state = {state}, updated_at = now()
-           WHERE lane = {lane} AND chain_id = {chain_id} AND nonce = {nonce}"
+        "UPDATE lane_slot SET state = {state}, updated_at = now() FROM jsonb_array_elements_text({nonces}) AS moved
+           WHERE lane = {lane} AND chain_id = {chain_id} AND nonce = CAST(moved AS bigint)"
     ))
     .await?;
     Ok(())
 }
 
-/// A transaction of the slot is in a block.
+/// Transactions of slots are in blocks.
 ///
 /// # Errors
 ///
@@ -336,33 +403,48 @@ pub async fn moved(
 pub async fn mined(
     txn: &DatabaseTransaction,
     key: &LaneKey,
-    nonce: i64,
-    at: &MinedAt<'_>,
+    mined: &[MinedAt],
 ) -> Result<(), DbErr> {
     let LaneKey { lane, chain_id } = key;
-    let MinedAt { hash, block, block_hash, succeeded, gas_used, gas_price } = *at;
+    let rows: Value = mined
+        .iter()
+        .map(|at| {
+            json!({
+                "nonce": at.nonce, "hash": at.hash, "block": at.block, "block_hash": at.block_hash,
+                "succeeded": at.succeeded, "gas_used": at.gas_used, "gas_price": at.gas_price,
+            })
+        })
+        .collect();
     txn.execute_raw(raw_sql!(
         Postgres,
-        "UPDATE lane_slot SET state = 'MINED', mined_hash = {hash}, block = {block}, block_hash = {block_hash},
-             succeeded = {succeeded}, gas_used = {gas_used}, gas_price = {gas_price}, updated_at = now()
-           WHERE lane = {lane} AND chain_id = {chain_id} AND nonce = {nonce}"
+        "UPDATE lane_slot SET state = 'MINED', mined_hash = r.hash, block = r.block, block_hash = r.block_hash,
+             succeeded = r.succeeded, gas_used = r.gas_used, gas_price = r.gas_price, updated_at = now()
+           FROM jsonb_to_recordset({rows}) AS r (nonce bigint, hash text, block bigint, block_hash text,
+             succeeded boolean, gas_used bigint, gas_price bigint)
+           WHERE lane = {lane} AND chain_id = {chain_id} AND lane_slot.nonce = r.nonce"
     ))
     .await?;
     Ok(())
 }
 
-/// The block of the slot's transaction is gone.
+/// The blocks of the slots' transactions are gone.
 ///
 /// # Errors
 ///
 /// As [`open`].
-pub async fn reorged(txn: &DatabaseTransaction, key: &LaneKey, nonce: i64) -> Result<(), DbErr> {
+pub async fn reorged(
+    txn: &DatabaseTransaction,
+    key: &LaneKey,
+    nonces: &[i64],
+) -> Result<(), DbErr> {
     let LaneKey { lane, chain_id } = key;
+    let nonces: Value = nonces.into();
     txn.execute_raw(raw_sql!(
         Postgres,
         "UPDATE lane_slot SET state = 'BROADCAST', mined_hash = NULL, block = NULL, block_hash = NULL, succeeded = NULL,
              gas_used = NULL, gas_price = NULL, updated_at = now()
-           WHERE lane = {lane} AND chain_id = {chain_id} AND nonce = {nonce}"
+           FROM jsonb_array_elements_text({nonces}) AS gone
+           WHERE lane = {lane} AND chain_id = {chain_id} AND nonce = CAST(gone AS bigint)"
     ))
     .await?;
     Ok(())

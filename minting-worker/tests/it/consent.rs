@@ -211,3 +211,71 @@ async fn a_case_that_is_open_or_decided_against_content_keeps_it_from_being_mint
     world.happen(case(2), &decided(post(3), Decision::Restore)).await;
     world.wait_for(anna, &[READY, READY, READY]).await;
 }
+
+/// Waits until the worker knows a post of which it has something to wait for, and nothing is due.
+async fn is_known_and_not_due(world: &World, post_id: PostId) {
+    eventually(SOON, || async {
+        let row = sea_orm::ConnectionTrait::query_one_raw(
+            world.running.store.db(),
+            sea_orm::raw_sql!(
+                Postgres,
+                "SELECT 1 AS known FROM content WHERE id = {post_id} AND version IS NOT NULL AND due_at IS NULL"
+            ),
+        );
+        row.await.unwrap().ok_or("not known, or due")
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_minted_while_moderation_is_silent_and_its_verdict_mints_it() {
+    let clock = standing_clock();
+    let world = World::with(clock.clone(), &[("MINT_DELAY", "120")]).await;
+    let anna = person(1);
+    world.agree(anna, "ASK", "COMMITMENT").await;
+    world.prove(anna, &key(1)).await;
+    world.silence_moderation();
+    world.happen(post(1), &wished(anna, Some(true))).await;
+
+    advance(&world, &clock).await;
+    is_known_and_not_due(&world, post(1)).await;
+    let none = world.get(Some((anna, Role::User)), "/mints").await.1;
+    assert_eq!(none["items"], json!([]), "the delay is over, and nobody has screened it");
+
+    world.pass_screening(Subject::Post(post(1)), 1).await;
+    world.wait_for(anna, &[READY]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_screening_of_an_older_text_says_nothing_of_a_newer_one() {
+    let world = World::start().await;
+    let anna = person(1);
+    world.happen(post(1), &published(anna)).await;
+    world.wait_for(anna, &[READY]).await;
+    let edited = PostEvent::Edited {
+        author_id: anna,
+        title: "A title".to_owned(),
+        body: "Another body.".to_owned(),
+        category: Category::Books,
+    };
+
+    world.happen_unscreened(post(1), &edited).await;
+    world.wait_for(anna, &[WITHDRAWN]).await;
+
+    world.pass_screening(Subject::Post(post(1)), 2).await;
+    world.wait_for(anna, &[READY]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_that_was_held_is_minted_when_a_person_leaves_it() {
+    let world = World::start().await;
+    let anna = person(1);
+    world.silence_moderation();
+    world.happen(post(1), &published(anna)).await;
+    world.happen(case(1), &opened(post(1))).await;
+    is_known_and_not_due(&world, post(1)).await;
+
+    world.happen(case(1), &decided(post(1), Decision::Dismiss)).await;
+
+    world.wait_for(anna, &[READY]).await;
+}

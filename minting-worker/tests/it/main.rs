@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 
+mod alert;
 mod chain;
+mod checks;
 mod consent;
 mod drill;
 mod lane;

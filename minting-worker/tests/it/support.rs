@@ -1,6 +1,14 @@
 //! A running worker, what happens elsewhere, and the people who look.
 
-use std::{collections::HashMap, path::Path, sync::Mutex, time::Duration};
+use std::{
+    collections::HashMap,
+    path::Path,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use ethers_signers::{LocalWallet, Signer};
 use event_runtime::Clock;
@@ -8,7 +16,8 @@ use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
 use service_kit::{Env, Running};
 use shared_schemas::{
-    CaseId, CommentId, Event, MintId, PostId, UserId,
+    CaseId, ClearanceId, CommentId, Event, MintId, PostId, UserId,
+    clearance::ClearanceEvent,
     comment::CommentEvent,
     moderation::Subject,
     post::{Category, PostEvent},
@@ -29,6 +38,7 @@ pub(crate) struct World {
     pub(crate) redis: TestRedis,
     publisher: Publisher,
     versions: Mutex<HashMap<Uuid, i64>>,
+    is_moderated: AtomicBool,
     issuer: TestIssuer,
     client: Client,
     pub(crate) database_url: String,
@@ -54,6 +64,26 @@ impl World {
         let settings: Vec<_> =
             settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
         Self::with(Clock::System, &settings).await
+    }
+
+    /// Why a worker with these settings does not start.
+    pub(crate) async fn refused(settings: &[(&'static str, String)]) -> String {
+        let database = TestDatabase::create().await.unwrap();
+        let redis = TestRedis::start().await.unwrap();
+        let blocks = tempfile::tempdir().unwrap();
+        let mut pairs = vec![
+            ("LISTEN_ADDR", "127.0.0.1:0".to_owned()),
+            ("DATABASE_URL", database.schema("minting").await.unwrap()),
+            ("REDIS_URL", redis.url()),
+            ("BLOCKS_DIR", blocks.path().display().to_string()),
+        ];
+        pairs.extend(settings.iter().cloned());
+        let definition = minting_worker::definition();
+        let started =
+            service_kit::service::start(&definition, Env::from_pairs(pairs), Clock::System).await;
+        let error = started.err().expect("it starts");
+        let source = std::error::Error::source(&error).map(ToString::to_string);
+        format!("{error}: {}", source.unwrap_or_default())
     }
 
     /// As [`Self::start_with`], at another time.
@@ -82,6 +112,7 @@ impl World {
             redis,
             publisher,
             versions,
+            is_moderated: AtomicBool::new(true),
             issuer,
             client,
             database_url,
@@ -108,8 +139,35 @@ impl World {
         self.happen(self.issuer.key_id(), &SigningKeyEvent::Activated { public_key }).await;
     }
 
-    /// Publishes the next event of an aggregate.
+    /// Moderation says nothing any more.
+    pub(crate) fn silence_moderation(&self) {
+        self.is_moderated.store(false, Ordering::Relaxed);
+    }
+
+    /// Publishes the next event of an aggregate; moderation finds nothing against the text that it carries, if it does.
     pub(crate) async fn happen<E: Event>(&self, id: impl Into<Uuid>, event: &E) {
+        let id = id.into();
+        let version = self.happen_unscreened(id, event).await;
+        let subject = match serde_json::to_value(event).unwrap()["type"].as_str().unwrap() {
+            "post.published.v1" | "post.edited.v1" => Subject::Post(PostId(id)),
+            "comment.added.v1" | "comment.edited.v1" => Subject::Comment(CommentId(id)),
+            _ => return,
+        };
+        if self.is_moderated.load(Ordering::Relaxed) {
+            self.pass_screening(subject, version).await;
+        }
+    }
+
+    /// Moderation finds nothing against a version.
+    pub(crate) async fn pass_screening(&self, subject: Subject, version: i64) {
+        let (author_id, subject_version) = (person(1), u64::try_from(version).unwrap());
+        let granted =
+            ClearanceEvent::Granted { subject, subject_version, author_id, labels: vec![] };
+        self.happen_unscreened(ClearanceId::of(&subject), &granted).await;
+    }
+
+    /// Publishes the next event of an aggregate, of which moderation says nothing; its version.
+    pub(crate) async fn happen_unscreened<E: Event>(&self, id: impl Into<Uuid>, event: &E) -> i64 {
         let id = id.into();
         let version = {
             let mut versions = self.versions.lock().unwrap();
@@ -118,6 +176,7 @@ impl World {
             *version
         };
         self.publisher.publish(id, version, event).await.unwrap();
+        version
     }
 
     /// Redis loses everything, and the producers publish their history anew.

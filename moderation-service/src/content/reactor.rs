@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use content_screening::{
-    Analyser, Analysis, Verdict,
+    Analyser, Analysis, Behaviour, Verdict,
     publication::Publication,
     record::{Completed, ScreeningId},
 };
@@ -16,7 +16,7 @@ use shared_schemas::{
     comment::CommentEvent,
     envelope::Metadata,
     moderation::{CaseState, Subject},
-    post::{Category, PostEvent},
+    post::PostEvent,
 };
 
 use super::{
@@ -85,10 +85,16 @@ impl Reactor for ContentScreening {
         let analyser = Arc::clone(&self.analysers.active(work).await?.analyser);
         let activity = activity(&*analyser, &published, event);
         let cluster = find_cluster(work, &published.publication, &activity).await?;
-        let community = self.community(&published).await?;
-        let completed =
-            judge(work, &*analyser, &published.publication, &activity, cluster.as_ref(), community)
-                .await?;
+        let behaviour = self.behaviour(work, &published, &activity, cluster.as_ref()).await?;
+        let analysis = analyser.analyse(&published.publication.content(), &behaviour);
+        let completed = Completed {
+            subject: activity.subject,
+            subject_version: activity.subject_version,
+            author_id: activity.author_id,
+            analyser: analyser.version().clone(),
+            behaviour,
+            analysis,
+        };
         projection::remember(work.txn(), &activity).await?;
         self.screenings
             .execute_in(
@@ -110,15 +116,27 @@ impl Reactor for ContentScreening {
 }
 
 impl ContentScreening {
-    /// Where a text is published. An edited comment does not say; what it was judged as before does.
-    async fn community(&self, published: &Published) -> Result<Option<Category>, ApplyError> {
-        match published.publication.community {
+    async fn behaviour(
+        &self,
+        work: &UnitOfWork,
+        published: &Published,
+        activity: &Activity,
+        cluster: Option<&Cluster>,
+    ) -> Result<Behaviour, ApplyError> {
+        let mut behaviour = view::behaviour(work.txn(), activity).await?;
+        behaviour.community = match published.publication.community {
+            // An edited comment does not say where it stands; what it was judged as before does.
             None => {
-                let id = ScreeningId::from(published.subject);
-                Ok(self.screenings.state(id).await?.0.community())
+                let id = ScreeningId::from(activity.subject);
+                self.screenings.state(id).await?.0.community()
             }
-            known => Ok(known),
+            known => known,
+        };
+        if let Some(cluster) = cluster {
+            behaviour.near_copies_last_day = cluster.copies;
+            behaviour.near_copy_authors_last_day = cluster.authors;
         }
+        Ok(behaviour)
     }
 
     async fn clear(
@@ -196,31 +214,6 @@ fn activity(analyser: &dyn Analyser, published: &Published, event: &RecordedEven
         mentions: analyser.mentions(&publication.text),
         occurred_at: event.occurred_at,
     }
-}
-
-async fn judge(
-    work: &UnitOfWork,
-    analyser: &dyn Analyser,
-    publication: &Publication,
-    activity: &Activity,
-    cluster: Option<&Cluster>,
-    community: Option<Category>,
-) -> Result<Completed, ApplyError> {
-    let mut behaviour = view::behaviour(work.txn(), activity).await?;
-    behaviour.community = community;
-    if let Some(cluster) = cluster {
-        behaviour.near_copies_last_day = cluster.copies;
-        behaviour.near_copy_authors_last_day = cluster.authors;
-    }
-    let analysis = analyser.analyse(&publication.content(), &behaviour);
-    Ok(Completed {
-        subject: activity.subject,
-        subject_version: activity.subject_version,
-        author_id: activity.author_id,
-        analyser: analyser.version().clone(),
-        behaviour,
-        analysis,
-    })
 }
 
 /// Where a text stands among its near-copies; remembers it for those to come.

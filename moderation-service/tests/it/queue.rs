@@ -109,7 +109,6 @@ async fn the_document_describes_every_operation() {
         "followQueue",
         "getAnalyserVersion",
         "getAnalyserVersionFile",
-        "getBatch",
         "getCase",
         "getCaseFile",
         "getOwnStanding",
@@ -118,7 +117,6 @@ async fn the_document_describes_every_operation() {
         "labelCase",
         "liftSanction",
         "listAnalyserVersions",
-        "listBatches",
         "listCases",
         "listImage",
         "listListedImages",
@@ -135,9 +133,7 @@ async fn the_document_describes_every_operation() {
         "releaseCase",
         "reportContent",
         "rollBackAnalyserVersion",
-        "sendBatchPart",
         "startAnalyserVersionShadow",
-        "undoBatch",
     ];
     assert_eq!(ids, expected);
 }

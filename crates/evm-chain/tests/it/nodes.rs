@@ -34,7 +34,7 @@ async fn one_node_of_three_cannot_say_that_a_nonce_is_used() {
     let nodes = nodes_at(&[liar.url(), world.chain.url(), world.chain.url()]);
 
     assert_eq!(nodes.mined_nonce(me).await.unwrap(), 1);
-    assert!(nodes_at(&[liar.url(), world.chain.url()]).agreed_hash(1).await.is_none());
+    assert!(nodes_at(&[liar.url(), world.chain.url()]).agreed_hashes(&[1]).await[0].is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]

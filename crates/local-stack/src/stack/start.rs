@@ -10,9 +10,10 @@ use anyhow::Result;
 use super::{Progress, StackOptions};
 use crate::acl;
 use crate::binaries::Binaries;
-use crate::chain::{self, CHAIN_ID, Chain, ChainOptions};
+use crate::chain::{Chain, ChainOptions};
 use crate::contract;
-use crate::environment::{Wiring, environment};
+use crate::environment::{Minting, Wiring, environment};
+use crate::foundry::Foundry;
 use crate::ports::Ports;
 use crate::postgres::{Postgres, PostgresOptions};
 use crate::process::{Launch, ProcessId, Signal};
@@ -90,7 +91,7 @@ pub(super) async fn redis(
 /// The development chain with the contract's address, where there can be one; otherwise says how to get one.
 pub(super) async fn chain(options: &StackOptions, dir: &Path) -> Result<Option<(Chain, String)>> {
     let note = |text: &str| (options.progress)(Progress::Note(text.to_owned()));
-    let binary = match chain::locate_or_install(false, &note).await {
+    let binary = match Foundry::Anvil.locate_or_install(false, &note).await {
         Ok(binary) => binary,
         Err(error) => {
             note(&format!("minting is off, and mints wait: {error:#}; then start again"));
@@ -119,7 +120,11 @@ pub(super) fn launches(
     secrets: &Secrets,
     chain: Option<&(String, String)>,
 ) -> Result<BTreeMap<&'static str, Launch>> {
-    let mut wiring = Wiring::local(&options.ports, secrets.clone());
+    let minting = Minting {
+        blocks: dir.join("blocks").to_string_lossy().into_owned(),
+        chain: chain.cloned(),
+    };
+    let mut wiring = Wiring::local(&options.ports, secrets.clone(), minting);
     wiring.log_format = options.log_format;
     wiring.anonymous_per_hour = options.anonymous_per_hour;
     wiring.user_per_hour = options.user_per_hour;
@@ -128,9 +133,6 @@ pub(super) fn launches(
     std::fs::set_permissions(&logs, std::fs::Permissions::from_mode(0o700))?;
     let launch = |spec: &ServiceSpec| {
         let mut variables = environment(spec, &wiring)?;
-        if spec.name == "minting" {
-            variables.extend(minting(dir, chain));
-        }
         variables.extend(options.environment.clone());
         let launch = Launch {
             name: spec.package.to_owned(),
@@ -144,25 +146,4 @@ pub(super) fn launches(
         Ok((spec.name, launch))
     };
     SERVICES.iter().map(launch).collect()
-}
-
-/// What the minting worker is told of this machine.
-fn minting(dir: &Path, chain: Option<&(String, String)>) -> Vec<(String, String)> {
-    let mut variables = vec![
-        ("BLOCKS_DIR", dir.join("blocks").to_string_lossy().into_owned()),
-        // A demonstration is short.
-        ("MINT_DELAY", "5".to_owned()),
-    ];
-    if let Some((url, contract)) = chain {
-        variables.extend([
-            ("CHAIN_RPC_URLS", url.clone()),
-            ("CHAIN_ID", CHAIN_ID.to_string()),
-            ("MINT_CONTRACT", contract.clone()),
-            ("MINT_DEV_KEYS", contract::LANE_KEY.to_owned()),
-            // The chain of one machine has one node.
-            ("MINT_BATCH_AGE_MS", "500".to_owned()),
-            ("MINT_CONFIRMATIONS", "2".to_owned()),
-        ]);
-    }
-    variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }

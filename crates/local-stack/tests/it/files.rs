@@ -159,8 +159,13 @@ fn redis_in_compose_keeps_what_it_acknowledged_and_knows_its_users() {
 }
 
 /// What the minting worker reads and containers are not given: there is no chain among them, and the rest has defaults.
-const LEFT_ALONE: [&str; 24] = [
-    "BLOCKS_DIR",
+const LEFT_ALONE: [&str; 28] = [
+    "ALERT_BALANCE_BELOW",
+    "ALERT_DRY_HOURS",
+    "ALERT_POLL_MS",
+    "ALERT_STUCK_AFTER",
+    "ALERT_WEBHOOK_SECRET",
+    "ALERT_WEBHOOK_URL",
     "CHAIN_ID",
     "CHAIN_RPC_URLS",
     "MINT_BATCH_AGE_MS",
@@ -169,7 +174,6 @@ const LEFT_ALONE: [&str; 24] = [
     "MINT_BUMP_AFTER_MS",
     "MINT_CONFIRMATIONS",
     "MINT_CONTRACT",
-    "MINT_DELAY",
     "MINT_DEV_KEYS",
     "MINT_FEE_CAP_GWEI",
     "MINT_IN_FLIGHT",

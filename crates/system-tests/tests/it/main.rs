@@ -8,5 +8,6 @@ mod isolation;
 mod journey;
 mod people;
 mod replay;
+mod version;
 mod workload;
 mod world;

@@ -1,7 +1,9 @@
 //! `bench`: figures, always beside a limit taken in the same run.
 
 mod events;
+mod mint;
 mod moderation;
+mod moderation_replay;
 mod peers;
 
 use std::process::ExitCode;
@@ -29,8 +31,12 @@ enum What {
     Latency(Latency),
     /// The event runtime beside limits of the same run, and beside others
     Events(events::Events),
+    /// The minting worker beside the limit of the chain's gas
+    Mint(mint::Mint),
     /// The analyser of texts beside a word filter, in one run
     Moderation(moderation::Moderation),
+    /// Judgements on record, made again by `plctl moderation replay`
+    ModerationReplay(moderation_replay::ModerationReplay),
 }
 
 /// From a POST to every projection that shows it.
@@ -49,7 +55,9 @@ impl Bench {
         match self.what {
             What::Latency(latency) => latency.run().await,
             What::Events(events) => events.run().await,
+            What::Mint(mint) => mint.run().await,
             What::Moderation(moderation) => moderation.run().await,
+            What::ModerationReplay(replay) => replay.run().await,
         }
     }
 }

@@ -1,0 +1,3 @@
+//! Many mints that move in one transaction: a batch that is signed, sent, mined or final.
+
+pub(super) mod projection;
