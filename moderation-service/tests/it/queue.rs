@@ -109,6 +109,7 @@ async fn the_document_describes_every_operation() {
         "followQueue",
         "getAnalyserVersion",
         "getAnalyserVersionFile",
+        "getBatch",
         "getCase",
         "getCaseFile",
         "getOwnStanding",
@@ -117,6 +118,7 @@ async fn the_document_describes_every_operation() {
         "labelCase",
         "liftSanction",
         "listAnalyserVersions",
+        "listBatches",
         "listCases",
         "listImage",
         "listListedImages",
@@ -133,7 +135,9 @@ async fn the_document_describes_every_operation() {
         "releaseCase",
         "reportContent",
         "rollBackAnalyserVersion",
+        "sendBatchPart",
         "startAnalyserVersionShadow",
+        "undoBatch",
     ];
     assert_eq!(ids, expected);
 }
