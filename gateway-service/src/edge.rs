@@ -14,7 +14,10 @@ use poem_openapi::OperationId;
 use service_kit::{
     Problem, Trust,
     caller::RequestContext,
-    http::{limits, observe},
+    http::{
+        limits::{self, LargeBody},
+        observe,
+    },
     problem,
     trust::Claims,
 };
@@ -47,6 +50,12 @@ pub(crate) struct Gateway {
     pub(crate) proxy: Arc<Proxy>,
 }
 
+/// Paths whose requests may be larger than others, by so many bytes: images in Base64. Whoever answers them may take less.
+const LARGE: [(&str, usize); 2] = [
+    ("/api/v1/moderation/media/images", 6 * 1024 * 1024),
+    ("/api/v1/moderation/media/checks", 6 * 1024 * 1024),
+];
+
 type Layer = Arc<BoxEndpoint<'static, Response>>;
 
 /// The gateway as one endpoint; `own` answers the paths of [`OWN`].
@@ -64,9 +73,11 @@ pub(crate) fn endpoint(
             async move { route(&gateway, &own, request).await }
         }
     });
+    let large: Arc<[LargeBody]> =
+        LARGE.map(|(path, bytes)| LargeBody::new(path.to_owned(), bytes)).into();
     let limited = layer(move |request| {
-        let routed = Arc::clone(&routed);
-        async move { respond(limits::limit(&*routed, request).await) }
+        let (routed, large) = (Arc::clone(&routed), Arc::clone(&large));
+        async move { respond(limits::limit_by_path(&*routed, request, &large).await) }
     });
     let admitted = make(move |request| {
         let (gateway, limited) = (Arc::clone(&gateway), Arc::clone(&limited));

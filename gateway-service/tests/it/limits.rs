@@ -62,6 +62,20 @@ async fn fifty_megabytes_of_unknown_length_are_refused_while_they_are_read() {
 }
 
 #[tokio::test]
+async fn images_may_be_larger_than_everything_else() {
+    let stage = Stage::before(&echo().await).await;
+    let body = "a".repeat(MIB);
+    let post = |path: &str| stage.http.post(stage.url(path)).body(body.clone()).send();
+
+    let image = post("/api/v1/moderation/media/checks").await.unwrap();
+    let other = post("/api/v1/moderation/reports").await.unwrap();
+
+    assert_eq!(image.status(), 200);
+    assert!(image.text().await.unwrap().contains(&body));
+    problem(other, 413, "body-too-large").await;
+}
+
+#[tokio::test]
 async fn half_a_header_is_not_waited_for() {
     let stage = Stage::before(&echo().await).await;
     let mut stream = TcpStream::connect(stage.gateway.addr).await.unwrap();

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use evm_chain::{
-    ContentToken,
+    ContentToken, Nodes,
     quantity::{Data, Quantity},
 };
 use serde_json::json;
@@ -30,7 +30,7 @@ impl std::error::Error for WrongChain {}
 ///
 /// [`WrongChain`] with every mistake and the way out of it.
 pub async fn compare(chain: &Chain) -> Result<(), WrongChain> {
-    let (expected, address) = (chain.nodes.chain_id(), chain.contract.address);
+    let expected = chain.nodes.chain_id();
     let mut mistakes = Vec::new();
     for (node, said) in chain.nodes.each::<Quantity>("eth_chainId", json!([])).await {
         match said {
@@ -45,12 +45,23 @@ pub async fn compare(chain: &Chain) -> Result<(), WrongChain> {
             }
         }
     }
-    for (node, said) in chain.nodes.each::<Data>("eth_getCode", json!([address, "latest"])).await {
-        let Ok(code) = said else { continue };
-        mistakes
-            .extend(wrong_code(chain.contract, &code.0).map(|what| format!("{what} (by {node})")));
-    }
+    mistakes.extend(wrong_everywhere(&chain.nodes, chain.contract).await);
     if mistakes.is_empty() { Ok(()) } else { Err(WrongChain(mistakes)) }
+}
+
+/// What every node that answers says is wrong with the contract; nothing if one of them has ours. A node that is behind, or
+/// lies, must not stop the others.
+async fn wrong_everywhere(nodes: &Nodes, contract: ContentToken) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for (node, said) in nodes.each::<Data>("eth_getCode", json!([contract.address, "latest"])).await
+    {
+        let Ok(code) = said else { continue };
+        match wrong_code(contract, &code.0) {
+            None => return Vec::new(),
+            Some(what) => wrong.push(format!("{what} (by {node})")),
+        }
+    }
+    wrong
 }
 
 /// What is wrong with the code at the contract's address; `None` if it is ours.
@@ -73,9 +84,7 @@ fn wrong_code(contract: ContentToken, code: &[u8]) -> Option<String> {
 impl LaneContext {
     /// Why the lane cannot mint in this contract at the moment, beginning with a word for programs; `None` if it can.
     pub(super) async fn hindrance(&self) -> Result<Option<String>, LaneError> {
-        let code: Data =
-            self.nodes.ask("eth_getCode", json!([self.contract.address, "latest"])).await?;
-        if let Some(wrong) = wrong_code(self.contract, &code.0) {
+        if let Some(wrong) = wrong_everywhere(&self.nodes, self.contract).await.into_iter().next() {
             return Ok(Some(format!("CONTRACT_CODE: {wrong}")));
         }
         let account = self.signer.address();

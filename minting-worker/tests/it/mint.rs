@@ -64,6 +64,7 @@ async fn a_hidden_post_is_not_requested_by_publishing_it_again() {
     let world = World::start().await;
     let anna = person(1);
     world.happen(post(1), &published(anna)).await;
+    world.wait_for(anna, &[READY]).await;
     world.happen(post(1), &PostEvent::Hidden { author_id: anna, case_id: CASE }).await;
     world.happen(post(1), &PostEvent::Archived {}).await;
     world.happen(post(1), &published(anna)).await;

@@ -159,7 +159,7 @@ fn redis_in_compose_keeps_what_it_acknowledged_and_knows_its_users() {
 }
 
 /// What the minting worker reads and containers are not given: there is no chain among them, and the rest has defaults.
-const LEFT_ALONE: [&str; 30] = [
+const LEFT_ALONE: [&str; 31] = [
     "ALERT_BALANCE_BELOW",
     "ALERT_DRY_HOURS",
     "ALERT_POLL_MS",
@@ -190,6 +190,7 @@ const LEFT_ALONE: [&str; 30] = [
     "PIN_SERVICE_ORIGINS",
     "PIN_SERVICE_TOKEN",
     "PIN_SERVICE_URL",
+    "SHADOW_FILES",
 ];
 
 #[test]

@@ -128,7 +128,7 @@ fn body_too_large(most: usize) -> Problem {
 }
 
 /// A path whose requests may be larger than others.
-pub(crate) struct LargeBody {
+pub struct LargeBody {
     path: String,
     bytes: usize,
     /// Bodies are in memory before anybody knows who sends them: few at a time.
@@ -140,7 +140,7 @@ const LARGE_AT_ONCE: usize = 2;
 
 impl LargeBody {
     /// Bodies of up to `bytes` bytes at a path, prefix included.
-    pub(crate) fn new(path: String, bytes: usize) -> Self {
+    pub fn new(path: String, bytes: usize) -> Self {
         Self { path, bytes, turn: Semaphore::new(LARGE_AT_ONCE) }
     }
 }
@@ -150,7 +150,7 @@ impl LargeBody {
 /// # Errors
 ///
 /// As [`limit`].
-pub(crate) async fn limit_by_path<E: Endpoint<Output = Response>>(
+pub async fn limit_by_path<E: Endpoint<Output = Response>>(
     next: &E,
     request: Request,
     large: &[LargeBody],
