@@ -289,6 +289,32 @@ pub enum CaseEvent {
     },
 }
 
+impl CaseEvent {
+    /// What was decided, if that is what happened.
+    pub const fn decision(&self) -> Option<Decision> {
+        match self {
+            Self::Decided { decision, .. } => Some(*decision),
+            Self::Opened { .. }
+            | Self::DeleteConfirmed {}
+            | Self::RestoreConfirmed {}
+            | Self::Reported { .. }
+            | Self::EvidenceKept { .. }
+            | Self::Claimed { .. }
+            | Self::Released { .. }
+            | Self::Noted { .. }
+            | Self::Escalated { .. }
+            | Self::Acknowledged { .. }
+            | Self::RemovalProposed { .. }
+            | Self::Labelled { .. }
+            | Self::Appealed {}
+            | Self::AppealWritten { .. }
+            | Self::AppealResolved { .. }
+            | Self::AppealAnswered { .. }
+            | Self::TakenBack { .. } => None,
+        }
+    }
+}
+
 impl Event for CaseEvent {
     const CATEGORY: &'static str = "case";
     const SERVICE: Service = Service::Moderation;

@@ -67,7 +67,7 @@ impl RuleAnalyser {
         let version = AnalyserVersion {
             name: NAME.to_owned(),
             rules_sha256: rules::fingerprint(&[files.lexicon, files.signals]),
-            policy_sha256: rules::file_fingerprint(files.policy),
+            policy_sha256: rules::sha256(files.policy.as_bytes()),
             model: model.model().version().to_owned(),
         };
         Ok(Self { version, rules: rules::compile(files)?, model, scorer: None })

@@ -15,6 +15,7 @@ use shared_schemas::post;
 mod analyser;
 mod findings;
 mod flooding;
+pub mod interval;
 mod language;
 mod lexicon;
 mod links;
@@ -27,9 +28,11 @@ mod repetition;
 mod rules;
 #[cfg(test)]
 mod tests;
+pub mod verdict;
 
 pub use analyser::{MAX_ANALYSED_BYTES, RuleAnalyser};
-pub use rules::{RuleFiles, RuleFilesError, RuleProblem};
+pub use rules::{RuleFiles, RuleFilesError, RuleProblem, sha256};
+pub use verdict::Verdict;
 
 /// Judges content; pure, so that a replay comes to the same result.
 pub trait Analyser: Send + Sync {
@@ -131,18 +134,6 @@ const fn is_none(count: &u32) -> bool {
     *count == 0
 }
 
-/// What is to be done with the content.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Verdict {
-    /// Nothing.
-    Allow,
-    /// A person decides.
-    Hold,
-    /// It goes at once; a person can bring it back.
-    Remove,
-}
-
 /// What one rule saw.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
@@ -159,8 +150,8 @@ pub struct Finding {
     pub explanation: String,
 }
 
-/// The judgement and everything that led to it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The judgement and everything that led to it; by default that of a text in which nothing was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Analysis {
     /// What is to be done.
     pub verdict: Verdict,

@@ -62,12 +62,9 @@ impl Event for ScreeningEvent {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use shared_schemas::{PostId, RawEvent};
 
     use super::*;
-    use crate::Verdict;
 
     fn completed(subject_version: u64) -> Completed {
         Completed {
@@ -81,18 +78,7 @@ mod tests {
                 model: String::new(),
             },
             behaviour: Behaviour { published_last_hour: 3, ..Behaviour::default() },
-            analysis: Analysis {
-                verdict: Verdict::Allow,
-                reasons: vec![],
-                scores: BTreeMap::new(),
-                findings: vec![],
-                model: BTreeMap::new(),
-                disguised: 0,
-                language: String::new(),
-                language_unsupported: false,
-                labels: vec![],
-                would: None,
-            },
+            analysis: Analysis::default(),
         }
     }
 

@@ -167,16 +167,13 @@ pub(super) fn fingerprint(files: &[&str]) -> String {
         bytes.extend_from_slice(&(file.len() as u64).to_be_bytes());
         bytes.extend_from_slice(file.as_bytes());
     }
-    hexadecimal(digest(&SHA256, &bytes).as_ref())
+    sha256(&bytes)
 }
 
-/// SHA-256 of one file, as `sha256sum` shows it.
-pub(super) fn file_fingerprint(file: &str) -> String {
-    hexadecimal(digest(&SHA256, file.as_bytes()).as_ref())
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+/// SHA-256 in lower-case hexadecimal, as `sha256sum` shows it.
+pub fn sha256(bytes: &[u8]) -> String {
+    let hash = digest(&SHA256, bytes);
+    hash.as_ref().iter().fold(String::with_capacity(64), |mut text, byte| {
         write!(text, "{byte:02x}").expect("a string takes every write");
         text
     })

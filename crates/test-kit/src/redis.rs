@@ -72,6 +72,19 @@ impl TestRedis {
         self.command(&["FLUSHALL"]).await
     }
 
+    /// Makes sure that all that was answered is in the append-only file too. With `appendfsync everysec` the server
+    /// answers without writing while it still waits for the disk, for up to two seconds: a kill loses that.
+    ///
+    /// # Errors
+    ///
+    /// When something is still to be written, or Redis does not answer.
+    pub async fn has_logged_all(&self) -> Result<()> {
+        let persistence: String = self.command(&["INFO", "persistence"]).await?;
+        let is_written = persistence.lines().any(|line| line == "aof_buffer_length:0");
+        anyhow::ensure!(is_written, "not all is written yet: {persistence}");
+        Ok(())
+    }
+
     /// Ends the server as a crash would (SIGKILL).
     ///
     /// # Errors

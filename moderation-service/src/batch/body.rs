@@ -1,13 +1,10 @@
 //! Batches as JSON.
 
 use chrono::{DateTime, Utc};
-use content_screening::{Analysis, Verdict};
+use content_screening::{Analysis, Verdict, verdict::may_be_removed};
 use poem_openapi::{Object, types::Example};
 use service_kit::{Problem, example};
-use shared_schemas::{
-    BatchId, CommentId, PostId, UserId,
-    moderation::{ModerationReason, Subject},
-};
+use shared_schemas::{BatchId, CommentId, PostId, UserId, moderation::Subject};
 use uuid::Uuid;
 
 use super::{
@@ -271,19 +268,5 @@ impl FlipBody {
             SubjectKind::Comment => Subject::Comment(CommentId(subject_id)),
         };
         Ok(Item { subject, subject_version, from, to, analysis })
-    }
-}
-
-/// As the policy: speaking of self-harm is never removed by a machine, and neither is what people may find tasteless.
-const fn may_be_removed(reason: ModerationReason) -> bool {
-    match reason {
-        ModerationReason::Spam
-        | ModerationReason::Threat
-        | ModerationReason::Racism
-        | ModerationReason::Harassment => true,
-        ModerationReason::SelfHarm
-        | ModerationReason::OffensiveContent
-        | ModerationReason::Nudity
-        | ModerationReason::RulesViolation => false,
     }
 }

@@ -127,7 +127,7 @@ impl InlineProjection<PartEvent> for PartReadModel {
         {
             let (kind, subject_id) = columns(*subject);
             let version = i64::try_from(*subject_version).unwrap_or(i64::MAX);
-            let (from, to, analysis) = (word(*from), word(*to), analysis.clone());
+            let (from, to, analysis) = (from.as_str(), to.as_str(), analysis.clone());
             txn.execute_raw(raw_sql!(
                 Postgres,
                 "INSERT INTO batch_item (batch_id, part, item, subject_kind, subject_id, subject_version, from_verdict,
@@ -137,15 +137,6 @@ impl InlineProjection<PartEvent> for PartReadModel {
             .await?;
         }
         Ok(())
-    }
-}
-
-/// A verdict as a column has it.
-pub(super) const fn word(verdict: content_screening::Verdict) -> &'static str {
-    match verdict {
-        content_screening::Verdict::Allow => "ALLOW",
-        content_screening::Verdict::Hold => "HOLD",
-        content_screening::Verdict::Remove => "REMOVE",
     }
 }
 

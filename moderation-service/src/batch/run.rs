@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use content_screening::{
-    Verdict,
-    record::{Completed, ScreeningEvent},
-};
+use content_screening::record::{Completed, ScreeningEvent};
 use event_runtime::{ExecuteError, Expected, Streams, error::chain};
 use shared_schemas::{
     BatchId, Event, UserId,
@@ -16,7 +13,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     aggregate::{Batch, BatchState, Refused},
-    projection::word,
     view::{self, ItemRow},
 };
 use crate::{
@@ -119,10 +115,10 @@ impl BatchRun {
         let Some(judged) = self.judged(subject, version).await? else {
             return Ok(Outcome::Left("not-judged"));
         };
-        if word(judged.analysis.verdict) != item.from_verdict {
+        if judged.analysis.verdict.as_str() != item.from_verdict {
             return Ok(Outcome::Left("judged-otherwise"));
         }
-        let Some(to) = verdict(&item.to_verdict) else { return Ok(Outcome::Left("unreadable")) };
+        let Ok(to) = item.to_verdict.parse() else { return Ok(Outcome::Left("unreadable")) };
         let reasons: Vec<ModerationReason> = item
             .analysis
             .get("reasons")
@@ -185,28 +181,12 @@ impl BatchRun {
             .cases
             .execute_in(&work, case_id, Expected::Any, &caused_by(id), |case| {
                 let events = decide(case, visibility)?;
-                let is_opposed = events.iter().any(|event| match event {
-                    CaseEvent::Decided { decision: Decision::Delete, .. } => is_restored,
-                    CaseEvent::Decided { decision: Decision::Restore, .. } => is_deleted,
-                    CaseEvent::Decided { decision: Decision::Dismiss, .. }
-                    | CaseEvent::Opened { .. }
-                    | CaseEvent::DeleteConfirmed {}
-                    | CaseEvent::RestoreConfirmed {}
-                    | CaseEvent::Reported { .. }
-                    | CaseEvent::EvidenceKept { .. }
-                    | CaseEvent::Claimed { .. }
-                    | CaseEvent::Released { .. }
-                    | CaseEvent::Noted { .. }
-                    | CaseEvent::Escalated { .. }
-                    | CaseEvent::Acknowledged { .. }
-                    | CaseEvent::RemovalProposed { .. }
-                    | CaseEvent::Labelled { .. }
-                    | CaseEvent::Appealed {}
-                    | CaseEvent::AppealWritten { .. }
-                    | CaseEvent::AppealResolved { .. }
-                    | CaseEvent::AppealAnswered { .. }
-                    | CaseEvent::TakenBack { .. } => false,
-                });
+                let is_opposed =
+                    events.iter().filter_map(CaseEvent::decision).any(|decision| match decision {
+                        Decision::Delete => is_restored,
+                        Decision::Restore => is_deleted,
+                        Decision::Dismiss => false,
+                    });
                 if is_opposed { Err(Untouched::Pending) } else { Ok(events) }
             })
             .await;
@@ -244,12 +224,6 @@ fn about(item: &ItemRow) -> (Subject, u64) {
 
 fn subject_id(subject: Subject) -> uuid::Uuid {
     crate::case::view::columns(subject).1
-}
-
-fn verdict(text: &str) -> Option<Verdict> {
-    [Verdict::Allow, Verdict::Hold, Verdict::Remove]
-        .into_iter()
-        .find(|verdict| word(*verdict) == text)
 }
 
 /// Everything that a batch does can be found by it.

@@ -43,9 +43,7 @@ impl Screening {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::collections::BTreeMap;
-
-    use content_screening::{AnalyserVersion, Analysis, Behaviour, Verdict};
+    use content_screening::{AnalyserVersion, Analysis, Behaviour};
     use shared_schemas::{PostId, UserId, moderation::Subject};
     use uuid::Uuid;
 
@@ -63,18 +61,7 @@ pub(crate) mod tests {
                 model: String::new(),
             },
             behaviour: Behaviour { published_last_hour: 3, ..Behaviour::default() },
-            analysis: Analysis {
-                verdict: Verdict::Allow,
-                reasons: vec![],
-                scores: BTreeMap::new(),
-                findings: vec![],
-                model: BTreeMap::new(),
-                disguised: 0,
-                language: String::new(),
-                language_unsupported: false,
-                labels: vec![],
-                would: None,
-            },
+            analysis: Analysis::default(),
         }
     }
 

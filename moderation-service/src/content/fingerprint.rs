@@ -1,6 +1,6 @@
 //! What tells two texts to be the same.
 
-use aws_lc_rs::digest::{SHA256, digest};
+use content_screening::sha256;
 use unicode_normalization::UnicodeNormalization;
 
 /// Letters and digits below which texts are the same by chance: "thank you", "happy birthday".
@@ -14,8 +14,7 @@ pub fn text_hash(text: &str) -> Option<String> {
     if letters.chars().count() < DISTINCTIVE {
         return None;
     }
-    let hash = digest(&SHA256, letters.as_bytes());
-    Some(hash.as_ref().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}")))
+    Some(sha256(letters.as_bytes()))
 }
 
 #[cfg(test)]

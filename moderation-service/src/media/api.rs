@@ -258,12 +258,7 @@ fn analysis(image: &ImageHash, found: &Match) -> Analysis {
             span: None,
             explanation,
         }],
-        model: BTreeMap::new(),
-        language_unsupported: false,
-        language: String::new(),
-        disguised: 0,
-        labels: vec![],
-        would: None,
+        ..Analysis::default()
     }
 }
 

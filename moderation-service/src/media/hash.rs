@@ -2,7 +2,7 @@
 
 use std::io::Cursor;
 
-use aws_lc_rs::digest::{SHA256, digest};
+use content_screening::sha256;
 use image::{ImageReader, Limits};
 use image_hasher::{HashAlg, HasherConfig};
 
@@ -66,12 +66,8 @@ pub fn hash(file: &[u8]) -> Result<ImageHash, HashError> {
         HasherConfig::new().hash_size(8, 8).hash_alg(HashAlg::Median).preproc_dct().to_hasher();
     let hash = hasher.hash_image(&image);
     let perceptual = <[u8; 8]>::try_from(hash.as_bytes()).ok().map(u64::from_be_bytes);
-    let sha256 = digest(&SHA256, file);
     Ok(ImageHash {
-        sha256: sha256
-            .as_ref()
-            .iter()
-            .fold(String::new(), |hex, byte| hex + &format!("{byte:02x}")),
+        sha256: sha256(file),
         perceptual: perceptual.filter(|hash| is_distinctive(*hash)),
     })
 }

@@ -1,8 +1,10 @@
 //! The endpoints of reports.
 
-use aws_lc_rs::digest::{SHA256, digest};
 use chrono::{DateTime, Utc};
-use content_screening::record::{Completed, ScreeningEvent};
+use content_screening::{
+    record::{Completed, ScreeningEvent},
+    sha256,
+};
 use event_runtime::{Expected, Streams, UnitOfWork};
 use poem::http::StatusCode;
 use poem_openapi::{
@@ -198,7 +200,7 @@ impl ReportApi {
         if let Some(seconds) = wait {
             return Ok(FiledResponse::TooMany(Json(too_many().details().clone()), seconds));
         }
-        let text_sha256 = sha256(&content.text);
+        let text_sha256 = sha256(content.text.as_bytes());
         let case_id = case_id(&subject, subject_version);
         // What the case records is published, and must lead nobody to the reporter.
         let anonymous = Metadata::default();
@@ -296,9 +298,4 @@ fn too_many() -> Problem {
         "Too many reports",
         Some(format!("{PER_HOUR} reports within an hour are the most")),
     )
-}
-
-fn sha256(text: &str) -> String {
-    let hash = digest(&SHA256, text.as_bytes());
-    hash.as_ref().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }

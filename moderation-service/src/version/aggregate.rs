@@ -6,7 +6,7 @@ use std::{
     str::FromStr,
 };
 
-use content_screening::AnalyserVersion;
+use content_screening::{AnalyserVersion, sha256};
 use event_runtime::Aggregate;
 use serde::{Deserialize, Serialize};
 use shared_schemas::{CaseId, Event, Service, UserId};
@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::{
     band::{Band, FlagRate},
-    files::{FileHash, FileName, sha256},
+    files::{FileHash, FileName},
 };
 
 /// So many versions are in shadow at most: each judges everything once more.

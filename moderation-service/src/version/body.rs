@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use content_screening::sha256;
 use poem_openapi::{
     Enum, Object,
     types::{Base64, Example},
@@ -14,7 +15,7 @@ use shared_schemas::UserId;
 use super::{
     aggregate::VersionId,
     band::{Band, MINIMUM, WINDOW, millionths, share},
-    files::{FileHash, FileName, Files, RULES_BYTES, sha256},
+    files::{FileHash, FileName, Files, RULES_BYTES},
     view::{VersionRow, decoded},
 };
 use crate::case::api::clean_text;

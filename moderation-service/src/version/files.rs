@@ -1,10 +1,9 @@
 //! The files of a version, and what is wrong with them.
 
-use std::{collections::BTreeMap, fmt::Write as _, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
-use aws_lc_rs::digest::{SHA256, digest};
 use content_analysis::Model;
-use content_screening::{Analyser, RuleAnalyser, RuleFiles};
+use content_screening::{Analyser, RuleAnalyser, RuleFiles, sha256};
 use poem_openapi::Enum;
 use serde::{Deserialize, Serialize};
 
@@ -79,15 +78,6 @@ impl FileHash {
     pub fn of(contents: &[u8]) -> Self {
         Self { sha256: sha256(contents), bytes: contents.len() as u64 }
     }
-}
-
-/// SHA-256 in lower-case hexadecimal.
-pub fn sha256(bytes: &[u8]) -> String {
-    let hash = digest(&SHA256, bytes);
-    hash.as_ref().iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("a string takes every write");
-        text
-    })
 }
 
 /// A version that can judge.

@@ -133,7 +133,7 @@ impl Lifecycle {
     async fn compile(&self, files: Files) -> Result<(Compiled, Files), ProposeError> {
         let models = self.analysers.models();
         tokio::task::spawn_blocking(move || {
-            let model = files.get(&FileName::Model).map(|model| super::files::sha256(model));
+            let model = files.get(&FileName::Model).map(|model| content_screening::sha256(model));
             let shared = models.into_iter().find(|(_, sha256)| Some(sha256) == model.as_ref());
             let compiled = compile(&files, shared)?;
             Ok((compiled, files))

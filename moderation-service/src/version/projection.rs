@@ -1,12 +1,13 @@
 //! Events about versions become what people see of them.
 
 use async_trait::async_trait;
+use content_screening::sha256;
 use event_runtime::{InlineProjection, Recorded};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, raw_sql};
 
 use super::{
     aggregate::{Promoted, Proposed, RolledBack, ShadowEnd, VersionEvent, VersionId},
-    files::{Files, sha256},
+    files::Files,
 };
 use crate::case::projection::json;
 

@@ -12,6 +12,7 @@ use shared_schemas::post;
 
 use super::findings::noisy_or;
 use super::rules::RuleProblem;
+use super::verdict::may_be_removed;
 use super::{Behaviour, Finding, Verdict};
 
 mod lists;
@@ -306,14 +307,7 @@ impl Removal {
 }
 
 fn may_remove(category: ModerationReason, support: Support) -> bool {
-    match category {
-        ModerationReason::Spam => support == Support::Behaviour,
-        ModerationReason::Threat | ModerationReason::Racism | ModerationReason::Harassment => {
-            support == Support::Directed
-        }
-        ModerationReason::SelfHarm
-        | ModerationReason::OffensiveContent
-        | ModerationReason::Nudity
-        | ModerationReason::RulesViolation => false,
-    }
+    let takes =
+        if category == ModerationReason::Spam { Support::Behaviour } else { Support::Directed };
+    may_be_removed(category) && support == takes
 }

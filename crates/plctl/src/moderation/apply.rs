@@ -15,7 +15,6 @@ use shared_schemas::moderation::Subject;
 use shared_schemas::{BatchId, CaseId};
 
 use super::flip::{Change, Flip};
-use super::judge::name;
 use crate::api::{Api, fields, items, text};
 use crate::cli::Global;
 use crate::exit::{Failure, Verdict};
@@ -104,12 +103,7 @@ impl FromStr for Kind {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let verdict = |word: &str| {
-            [Judged::Allow, Judged::Hold, Judged::Remove]
-                .into_iter()
-                .find(|verdict| name(*verdict) == word.trim())
-                .ok_or_else(|| format!("`{word}` is no verdict: ALLOW, HOLD or REMOVE"))
-        };
+        let verdict = |word: &str| word.trim().parse::<Judged>().map_err(|error| error.to_string());
         let (from, to) =
             text.split_once("->").ok_or_else(|| format!("`{text}` is not like HOLD->ALLOW"))?;
         Ok(Self { from: verdict(from)?, to: verdict(to)? })

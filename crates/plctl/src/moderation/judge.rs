@@ -1,6 +1,5 @@
 //! One judgement made again and compared with the recorded one.
 
-use content_analysis::Language;
 use content_screening::publication::Publication;
 use content_screening::{Analyser, AnalyserVersion, Behaviour, RuleAnalyser, Verdict};
 use event_runtime::operator::records::Record;
@@ -13,7 +12,7 @@ use shared_schemas::{CaseId, Event as _, RawEvent, UserId};
 
 use super::flip::{Change, Flip};
 use super::read::Item;
-use super::tally::{Language as Spoken, Tally, Weighed};
+use super::tally::{Tally, Weighed};
 
 /// A recorded judgement; its analysis stays as it was written, so that nothing in it is passed over.
 #[derive(Deserialize)]
@@ -38,8 +37,6 @@ struct Outcome {
 pub(super) struct Judge {
     /// With the rules and the model in question.
     pub(super) analyser: RuleAnalyser,
-    /// The model alone, which knows languages.
-    pub(super) model: std::sync::Arc<content_analysis::Analyser>,
     /// Whether samples carry what was written.
     pub(super) shows_texts: bool,
 }
@@ -62,7 +59,7 @@ impl Judge {
         let Recorded { subject, subject_version, author_id, analyser, behaviour, analysis } =
             recorded;
         let published = item.text.as_ref().and_then(|text| publication(&subject, text));
-        let Some((publication, community)) = published else {
+        let Some(publication) = published else {
             tally.erased();
             return None;
         };
@@ -80,7 +77,7 @@ impl Judge {
             (false, true) => Some(Change::Analysis),
         };
         let is_altered = !is_same && is_version_given;
-        let community = community.or_else(|| item.beginning.as_ref().and_then(category));
+        let community = behaviour.community.or(publication.community);
         let version = analyser.to_string();
         tally.weigh(&Weighed {
             at: item.record.occurred_at,
@@ -92,9 +89,8 @@ impl Judge {
             after: again.verdict,
             after_worst: again.reasons.first().copied(),
             is_supported: !again.language_unsupported,
-            // Looking it up takes as long as judging, and what stays as it was needs no explanation.
-            language: (before.verdict != again.verdict).then(|| self.language(&publication.text)),
-            community: community.as_deref(),
+            language: &again.language,
+            community,
             decision: item.decision,
         });
         let change = change?;
@@ -118,53 +114,14 @@ impl Judge {
         tally.sample(&flip, self.shows_texts.then_some(&publication.text));
         Some(flip)
     }
-
-    fn language(&self, text: &str) -> Spoken {
-        match self.model.analyse(text).language {
-            Language::English => Spoken("eng"),
-            Language::Partial(code) | Language::Unsupported(code) => Spoken(code),
-            Language::Unknown => Spoken("unknown"),
-        }
-    }
 }
 
-/// The text that an event made public, and what its post is about, if the event says so.
-fn publication(subject: &Subject, record: &Record) -> Option<(Publication, Option<String>)> {
-    let data: Value = serde_json::from_str(&record.data).ok()?;
-    let category = data.get("category").and_then(Value::as_str).map(str::to_owned);
+/// The text that an event made public.
+fn publication(subject: &Subject, record: &Record) -> Option<Publication> {
+    let data = serde_json::from_str(&record.data).ok()?;
     let raw = RawEvent { event_type: record.event_type.clone(), data };
-    let publication = match subject {
+    match subject {
         Subject::Post(_) => Publication::of_post(PostEvent::decode(raw).ok()??),
         Subject::Comment(_) => Publication::of_comment(CommentEvent::decode(raw).ok()??),
-    };
-    Some((publication?, category))
-}
-
-fn category(record: &Record) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Categorised {
-        category: String,
-    }
-    serde_json::from_str(&record.data).ok().map(|Categorised { category }| category)
-}
-
-/// A verdict as everything in JSON calls it.
-pub(super) const fn name(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Allow => "ALLOW",
-        Verdict::Hold => "HOLD",
-        Verdict::Remove => "REMOVE",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_those_of_the_wire() {
-        for verdict in [Verdict::Allow, Verdict::Hold, Verdict::Remove] {
-            assert_eq!(serde_json::to_value(verdict).unwrap(), name(verdict));
-        }
     }
 }

@@ -31,8 +31,6 @@ pub(super) struct Item {
     pub(super) record: Record,
     /// The event that carried the text; `None` if it is gone.
     pub(super) text: Option<Record>,
-    /// Where an edited comment began; it knows the category.
-    pub(super) beginning: Option<Record>,
     /// What a moderator decided last about the case of this version.
     pub(super) decision: Option<Decision>,
 }
@@ -83,19 +81,14 @@ impl<'a> Stores<'a> {
             }
             cases.push(CaseId::about(subject, *subject_version).0);
         }
-        // An edited comment does not repeat what its post is about.
-        let edited = comments.iter().filter(|(_, version)| *version > 1).map(|(id, _)| (*id, 1));
-        let beginnings: Vec<(Uuid, i64)> = edited.collect();
         let by_person = json!({ "decided_by": { "kind": "moderator" } });
         let decided = records::last(self.moderation, "case", "case.decided.v1", &cases, &by_person);
-        let (posts, comments, beginnings, decided) = tokio::try_join!(
+        let (posts, comments, decided) = tokio::try_join!(
             records::at(self.posts, "post", &posts),
             records::at(self.comments, "comment", &comments),
-            records::at(self.comments, "comment", &beginnings),
             decided,
         )?;
         let mut texts = by_place(posts.into_iter().chain(comments));
-        let beginnings = by_place(beginnings);
         let decisions: HashMap<Uuid, Decision> = decided
             .into_iter()
             .filter_map(|record| {
@@ -105,13 +98,12 @@ impl<'a> Stores<'a> {
             .collect();
         let items = judgements.into_iter().zip(about).map(|(record, about)| {
             let Some(About { subject, subject_version }) = about else {
-                return Item { record, text: None, beginning: None, decision: None };
+                return Item { record, text: None, decision: None };
             };
             let id = Uuid::from(ScreeningId::from(subject));
             let version = i64::try_from(subject_version).unwrap_or(i64::MAX);
             let decision = decisions.get(&CaseId::about(&subject, subject_version).0).copied();
-            let beginning = beginnings.get(&(id, 1)).cloned();
-            Item { record, text: texts.remove(&(id, version)), beginning, decision }
+            Item { record, text: texts.remove(&(id, version)), decision }
         });
         Ok(items.collect())
     }

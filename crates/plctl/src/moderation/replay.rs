@@ -195,7 +195,7 @@ impl Files {
             };
         let analyser = RuleAnalyser::new(rules, Arc::clone(&model))
             .map_err(|error| Failure::Config(error.to_string()))?;
-        Ok(Judge { analyser, model, shows_texts })
+        Ok(Judge { analyser, shows_texts })
     }
 }
 

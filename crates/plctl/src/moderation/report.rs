@@ -8,7 +8,6 @@ use shared_schemas::moderation::{ModerationReason, Subject};
 
 use super::flip::Change;
 use super::human::{Agreement, Share};
-use super::judge::name;
 use super::tally::{Named, Sample, Shift, Tally};
 use crate::ui;
 
@@ -39,8 +38,8 @@ pub(super) struct Report {
     by_category: Vec<By<ModerationReason>>,
     /// Whether the word rules know the language.
     by_support: Vec<By<&'static str>>,
-    /// Of changed verdicts alone: the model's idea of the language, ISO 639-3.
-    changed_by_language: Vec<By<&'static str>>,
+    /// The model's idea of the language, ISO 639-3.
+    by_language: Vec<By<String>>,
     /// By what the post is about.
     by_community: Vec<By<String>>,
     /// Held a day: what people have to look at.
@@ -164,7 +163,7 @@ impl Report {
             versions: tally.versions.into_iter().map(version).collect(),
             by_category: list(tally.categories),
             by_support: list(tally.support.into_iter().map(|(is, shift)| (support(is), shift))),
-            changed_by_language: list(tally.languages),
+            by_language: list(tally.languages),
             by_community: list(tally.communities),
             by_day: list(tally.days),
             load,
@@ -206,7 +205,7 @@ impl Report {
             parts.push(self.changes());
             parts.push(table("worst reason", &self.by_category, ToString::to_string));
             parts.push(table("language", &self.by_support, |&name| name.to_owned()));
-            parts.push(table("changed in", &self.changed_by_language, |&name| name.to_owned()));
+            parts.push(table("in", &self.by_language, String::clone));
             parts.push(table("community", &self.by_community, String::clone));
             parts.push(self.queue());
             parts.push(self.agreement());
@@ -285,9 +284,8 @@ impl Report {
 
     fn changes(&self) -> String {
         let changed = self.verdicts.iter().filter(|row| row.from != row.to);
-        let row = |row: &Verdicts| {
-            [name(row.from).to_owned(), name(row.to).to_owned(), row.count.to_string()]
-        };
+        let row =
+            |row: &Verdicts| [row.from.to_string(), row.to.to_string(), row.count.to_string()];
         ui::table(["was", "would be", "judgements"], changed.map(row), "every verdict is the same")
     }
 
@@ -332,7 +330,7 @@ impl Report {
             };
             let text = example.text.as_deref().unwrap_or_default();
             [
-                format!("{} -> {}", name(example.from), name(example.to)),
+                format!("{} -> {}", example.from, example.to),
                 kind,
                 example.subject_version.to_string(),
                 example.rules.join(" "),

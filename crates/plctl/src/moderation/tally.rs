@@ -7,6 +7,7 @@ use content_screening::Verdict;
 use serde::Serialize;
 use shared_schemas::CaseId;
 use shared_schemas::moderation::{Decision, ModerationReason};
+use shared_schemas::post::Category;
 use uuid::Uuid;
 
 use super::flip::Flip;
@@ -35,10 +36,6 @@ pub(super) struct Shift {
     pub(super) changed: u64,
 }
 
-/// The code of a language.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Language(pub(super) &'static str);
-
 /// One judgement, made twice.
 pub(super) struct Weighed<'a> {
     /// When the text was judged first.
@@ -59,10 +56,10 @@ pub(super) struct Weighed<'a> {
     pub(super) after_worst: Option<ModerationReason>,
     /// Whether the word rules know the language.
     pub(super) is_supported: bool,
-    /// The language, of changed ones.
-    pub(super) language: Option<Language>,
+    /// The language of the text, ISO 639-3.
+    pub(super) language: &'a str,
     /// What the post is about.
-    pub(super) community: Option<&'a str>,
+    pub(super) community: Option<Category>,
     /// What a moderator decided last.
     pub(super) decision: Option<Decision>,
 }
@@ -107,7 +104,7 @@ pub(super) struct Tally {
     pub(super) versions: BTreeMap<String, OfVersion>,
     pub(super) categories: BTreeMap<ModerationReason, Shift>,
     pub(super) support: BTreeMap<bool, Shift>,
-    pub(super) languages: BTreeMap<&'static str, Shift>,
+    pub(super) languages: BTreeMap<String, Shift>,
     pub(super) communities: BTreeMap<String, Shift>,
     pub(super) days: BTreeMap<NaiveDate, Shift>,
     pub(super) people_before: Counts,
@@ -160,10 +157,7 @@ impl Tally {
         self.differences += u64::from(!weighed.is_same);
         self.all.count(before, after);
         *self.verdicts.entry((before, after)).or_default() += 1;
-        let version = match self.versions.get_mut(weighed.version) {
-            Some(version) => version,
-            None => self.versions.entry(weighed.version.to_owned()).or_default(),
-        };
+        let version = self.versions.entry(weighed.version.to_owned()).or_default();
         version.is_given = weighed.is_version_given;
         version.judged += 1;
         version.differences += u64::from(!weighed.is_same);
@@ -184,16 +178,9 @@ impl Tally {
             }
         }
         self.support.entry(weighed.is_supported).or_default().count(before, after);
-        if let Some(Language(code)) = weighed.language {
-            self.languages.entry(code).or_default().count(before, after);
-        }
-        let community = weighed.community.unwrap_or("unknown");
-        match self.communities.get_mut(community) {
-            Some(community) => community.count(before, after),
-            None => {
-                self.communities.entry(community.to_owned()).or_default().count(before, after);
-            }
-        }
+        self.languages.entry(weighed.language.to_owned()).or_default().count(before, after);
+        let community = weighed.community.map_or("unknown", Category::as_str);
+        self.communities.entry(community.to_owned()).or_default().count(before, after);
         self.days.entry(weighed.at.date_naive()).or_default().count(before, after);
         if let Some(decision) = weighed.decision {
             self.people_before.count(decision, before);

@@ -40,6 +40,7 @@ async fn redis_keeps_its_data_over_a_kill_and_loses_half_of_it_with_half_its_log
     for number in 0..100 {
         let () = redis.command(&["SET", &format!("key-{number}"), "value"]).await.unwrap();
     }
+    eventually(SOON, || redis.has_logged_all()).await;
     redis.kill().await.unwrap();
     redis.restart().await.unwrap();
     let kept = eventually(SOON, || redis.command::<u64>(&["DBSIZE"])).await;

@@ -1,7 +1,6 @@
 //! Judgements in shadow become what versions are compared by.
 
 use async_trait::async_trait;
-use content_screening::Verdict;
 use event_runtime::{InlineProjection, Recorded};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, raw_sql};
 use service_kit::Sweep;
@@ -32,7 +31,7 @@ impl InlineProjection<ShadowEvent> for ShadowReadModel {
         let (at, version) = (recorded.occurred_at, version.as_str());
         let (subject_kind, subject_id) = columns(*subject);
         let subject_version = i64::try_from(*subject_version).unwrap_or(i64::MAX);
-        let (verdict, live_verdict) = (column(analysis.verdict), column(live.verdict));
+        let (verdict, live_verdict) = (analysis.verdict.as_str(), live.verdict.as_str());
         let (reasons, live_reasons) = (json(&analysis.reasons)?, json(&live.reasons)?);
         txn.execute_raw(raw_sql!(
             Postgres,
@@ -44,15 +43,6 @@ impl InlineProjection<ShadowEvent> for ShadowReadModel {
         ))
         .await?;
         Ok(())
-    }
-}
-
-/// A verdict as columns spell it.
-pub const fn column(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Allow => "ALLOW",
-        Verdict::Hold => "HOLD",
-        Verdict::Remove => "REMOVE",
     }
 }
 
