@@ -1,7 +1,7 @@
 //! Blocks in a directory.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeMap, BTreeSet, HashSet},
     fs::{self, File},
     io::{ErrorKind, Write as _},
     path::{Path, PathBuf},
@@ -114,17 +114,46 @@ impl Store {
     ///
     /// [`StoreError::Io`] if it cannot be written.
     pub fn put(&self, block: &Block) -> Result<(), StoreError> {
+        self.keep([block], [])
+    }
+
+    /// Keeps blocks as [`Self::put`] does, and then pins roots as [`Self::pin`] does: many of them wait for the disk hardly longer
+    /// than one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::put`] and [`Self::pin`]; what was kept by then stays.
+    pub fn keep<'a>(
+        &self,
+        blocks: impl IntoIterator<Item = &'a Block>,
+        pins: impl IntoIterator<Item = (&'a Cid, &'a str)>,
+    ) -> Result<(), StoreError> {
         let lock = self.lock()?;
         lock.lock_shared().map_err(at(&self.directory))?;
-        let path = self.path(&block.cid());
-        if let Ok(there) = fs::read(&path)
-            && there == block.bytes().as_ref()
-        {
-            // Young again: whoever puts a block is about to pin it.
-            let touched = File::options().append(true).open(&path);
-            return touched.and_then(|file| file.set_modified(now())).map_err(at(&path));
+        let mut missing = BTreeMap::new();
+        for block in blocks {
+            let path = self.path(&block.cid());
+            if fs::read(&path).is_ok_and(|there| there == block.bytes().as_ref()) {
+                // Young again: whoever puts a block is about to pin it.
+                let touched = File::options().append(true).open(&path);
+                touched.and_then(|file| file.set_modified(now())).map_err(at(&path))?;
+            } else {
+                missing.insert(path, block.bytes().as_ref());
+            }
         }
-        self.write(&path, block.bytes())
+        self.write(&missing)?;
+        let mut labels = BTreeMap::new();
+        for (root, label) in pins {
+            let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+            if !(1..=100).contains(&label.len()) || !label.bytes().all(is_plain) {
+                return Err(StoreError::InvalidLabel);
+            }
+            for block in Walk::new(self, [*root]) {
+                block?;
+            }
+            labels.insert(self.pins_of(root).join(label), &b""[..]);
+        }
+        self.write(&labels)
     }
 
     /// Whether a block is there, broken or not.
@@ -138,16 +167,7 @@ impl Store {
     ///
     /// [`StoreError::Missing`] if a block under it is not there, [`StoreError::InvalidLabel`], [`StoreError::Io`].
     pub fn pin(&self, root: &Cid, label: &str) -> Result<(), StoreError> {
-        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-        if !(1..=100).contains(&label.len()) || !label.bytes().all(is_plain) {
-            return Err(StoreError::InvalidLabel);
-        }
-        let lock = self.lock()?;
-        lock.lock_shared().map_err(at(&self.directory))?;
-        for block in Walk::new(self, [*root]) {
-            block?;
-        }
-        self.write(&self.pins_of(root).join(label), b"")
+        self.keep([], [(root, label)])
     }
 
     /// Gives up a label of a root; [`Self::collect`] removes what no other label keeps. Nothing happens if there is none.
@@ -266,20 +286,33 @@ impl Store {
         self.directory.join("blocks").join(end.into_iter().collect::<String>()).join(name)
     }
 
-    fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-        let parent = path.parent().unwrap_or(&self.directory);
-        fs::create_dir_all(parent).map_err(at(parent))?;
-        let temporary = tempfile::Builder::new()
-            .tempfile_in(self.directory.join("tmp"))
-            .and_then(|mut file| {
-                file.write_all(bytes)?;
-                file.as_file().sync_data()?;
-                Ok(file)
-            })
-            .map_err(at(path))?;
-        temporary.persist(path).map_err(|error| at(path)(error.error))?;
-        // The name is as durable as the bytes only when its directory is.
-        File::open(parent).and_then(|parent| parent.sync_all()).map_err(at(parent))
+    /// Writes files so that each is there whole after a crash, or not at all: all of them to the disk, then all to their names,
+    /// then the names to the disk. One after the other they would wait for it each.
+    fn write(&self, files: &BTreeMap<PathBuf, &[u8]>) -> Result<(), StoreError> {
+        let (mut written, mut directories) = (Vec::with_capacity(files.len()), BTreeSet::new());
+        for (path, bytes) in files {
+            let parent = path.parent().unwrap_or(&self.directory);
+            fs::create_dir_all(parent).map_err(at(parent))?;
+            // It may be new itself.
+            directories.extend([Some(parent), parent.parent()].into_iter().flatten());
+            let temporary = tempfile::Builder::new()
+                .tempfile_in(self.directory.join("tmp"))
+                .and_then(|mut file| file.write_all(bytes).map(|()| file))
+                .map_err(at(path))?;
+            written.push((path, bytes, temporary));
+        }
+        for (path, bytes, temporary) in &written {
+            if !bytes.is_empty() {
+                temporary.as_file().sync_data().map_err(at(path))?;
+            }
+        }
+        for (path, _, temporary) in written {
+            temporary.persist(path).map_err(|error| at(path)(error.error))?;
+        }
+        for directory in directories {
+            File::open(directory).and_then(|found| found.sync_all()).map_err(at(directory))?;
+        }
+        Ok(())
     }
 }
 

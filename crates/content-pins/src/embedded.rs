@@ -33,14 +33,29 @@ impl Place for Embedded {
     }
 
     async fn keep(&self, root: Root<'_>) -> Result<(), PlaceError> {
-        let (cid, label, blocks) = (root.cid, root.label.to_owned(), root.blocks.to_vec());
-        self.blocking(move |store| {
-            for block in &blocks {
-                store.put(block)?;
+        self.keep_all(&[root]).await
+    }
+
+    async fn keep_all(&self, roots: &[Root<'_>]) -> Result<(), PlaceError> {
+        let blocks: Vec<Block> = roots.iter().flat_map(|root| root.blocks).cloned().collect();
+        let pins: Vec<_> = roots.iter().map(|root| (root.cid, root.label.to_owned())).collect();
+        let keep = move |store: &Store| {
+            store.keep(&blocks, pins.iter().map(|(cid, label)| (cid, label.as_str())))
+        };
+        self.blocking(keep).await
+    }
+
+    async fn check(&self, blocks: &[Block]) -> Result<(), PlaceError> {
+        let cids: Vec<Cid> = blocks.iter().map(Block::cid).collect();
+        let missing = move |store: &Store| {
+            for cid in cids {
+                if store.block(&cid)?.is_none() {
+                    return Ok(Some(cid));
+                }
             }
-            store.pin(&cid, &label)
-        })
-        .await
+            Ok(None)
+        };
+        self.blocking(missing).await?.map_or(Ok(()), |cid| Err(PlaceError::Absent(cid)))
     }
 
     async fn fetch(&self, cid: &Cid) -> Result<Option<Block>, PlaceError> {

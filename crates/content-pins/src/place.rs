@@ -73,6 +73,24 @@ pub trait Place: Send + Sync + 'static {
     /// Keeps every block of a tree. Asking again changes nothing.
     async fn keep(&self, root: Root<'_>) -> Result<(), PlaceError>;
 
+    /// Keeps several trees, as [`Self::keep`] does for each.
+    async fn keep_all(&self, roots: &[Root<'_>]) -> Result<(), PlaceError> {
+        for root in roots {
+            self.keep(*root).await?;
+        }
+        Ok(())
+    }
+
+    /// Fetches every block from there, and verifies it.
+    async fn check(&self, blocks: &[Block]) -> Result<(), PlaceError> {
+        for block in blocks {
+            if self.fetch(&block.cid()).await?.is_none() {
+                return Err(PlaceError::Absent(block.cid()));
+            }
+        }
+        Ok(())
+    }
+
     /// A block, fetched from there and verified; `None` if the place does not have it.
     async fn fetch(&self, cid: &Cid) -> Result<Option<Block>, PlaceError>;
 

@@ -61,15 +61,18 @@ impl Places {
         self.enough
     }
 
-    /// Keeps a tree everywhere, fetches every block back from everywhere, and hashes it.
+    /// Keeps trees everywhere, fetches every block back from everywhere, and hashes it. A place that fails with one of them
+    /// counts as failed with all.
     ///
     /// # Errors
     ///
     /// [`NotEnough`] if too few places stand the test.
-    pub async fn keep(&self, root: Root<'_>) -> Result<Kept, NotEnough> {
+    pub async fn keep(&self, roots: &[Root<'_>]) -> Result<Kept, NotEnough> {
+        let blocks: Vec<Block> = roots.iter().flat_map(|root| root.blocks).cloned().collect();
+        let blocks = &blocks;
         self.judge(join_all(self.places.iter().map(|place| async move {
-            let kept = match place.keep(root).await {
-                Ok(()) => has(&**place, root.blocks).await,
+            let kept = match place.keep_all(roots).await {
+                Ok(()) => place.check(blocks).await,
                 Err(error) => Err(error),
             };
             (place.name().to_owned(), kept)
@@ -86,7 +89,7 @@ impl Places {
         self.judge(join_all(
             self.places
                 .iter()
-                .map(|place| async move { (place.name().to_owned(), has(&**place, blocks).await) }),
+                .map(|place| async move { (place.name().to_owned(), place.check(blocks).await) }),
         ))
         .await
     }
@@ -138,13 +141,4 @@ impl Places {
         }
         Ok(kept)
     }
-}
-
-async fn has(place: &dyn Place, blocks: &[Block]) -> Result<(), PlaceError> {
-    for block in blocks {
-        if place.fetch(&block.cid()).await?.is_none() {
-            return Err(PlaceError::Absent(block.cid()));
-        }
-    }
-    Ok(())
 }

@@ -1,12 +1,12 @@
 //! Durable jobs: what touches the outside world, one step at a time, after the commit that asked for it.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use futures_util::FutureExt;
 use metrics::counter;
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, TransactionTrait, raw_sql};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -66,6 +66,17 @@ pub trait JobWorker: Send + Sync + 'static {
 
     /// Does the work once. It may have been done before, by an attempt that was killed before it could say so.
     async fn run(&self, job: &Job) -> JobOutcome;
+
+    /// How many jobs are taken at once, from 1. An attempt of one of them that ends the process is an attempt of all.
+    fn at_once(&self) -> u16 {
+        1
+    }
+
+    /// Does several jobs together, where somebody has written how: `true` if all of them are done. If not, as ever without that,
+    /// each of them is run by itself; so nothing of it may be done in a way that [`run`](Self::run) does not expect.
+    async fn run_together(&self, _: &[Job]) -> bool {
+        false
+    }
 }
 
 /// Runs the jobs of one kind until told to stop.
@@ -107,23 +118,65 @@ pub(crate) async fn work(
     }
 }
 
-/// Takes one due job, does it, records the outcome. `false` if none is due.
+/// Takes due jobs, does them, records the outcomes. `false` if none is due.
 async fn step(store: &EventStore, worker: &dyn JobWorker) -> Result<bool, DbErr> {
-    let Some(job) = claim(store, worker).await? else { return Ok(false) };
+    let jobs = claim(store, worker).await?;
+    if jobs.is_empty() {
+        return Ok(false);
+    }
     // A job that ends its process is never heard of again: the attempts are all there is to tell it by.
-    if job.attempts > worker.max_attempts() {
+    let (unheard, jobs): (Vec<Job>, Vec<Job>) =
+        jobs.into_iter().partition(|job| job.attempts > worker.max_attempts());
+    for job in &unheard {
         counter!("jobs_failed_total", "kind" => worker.kind()).increment(1);
         tracing::error!(job.kind = worker.kind(), job.id, job.attempts, "job failed unheard");
-        finish(store, worker, &job, "failed", Some(UNHEARD)).await?;
-        return Ok(true);
+        finish(store, worker, job, "failed", Some(UNHEARD)).await?;
     }
-    let run = AssertUnwindSafe(worker.run(&job)).catch_unwind();
-    let ran = heartbeat::beside(run, worker.claim() / 3, || renew(store, worker, &job)).await;
+    if jobs.len() > 1 {
+        let together = AssertUnwindSafe(worker.run_together(&jobs)).catch_unwind();
+        // One that panics has a bug with one of them: which one shows when each is run by itself.
+        if while_kept(store, worker, &jobs, together).await.unwrap_or(false) {
+            finish_all(store, worker, &jobs).await?;
+            return Ok(true);
+        }
+    }
+    let mut waiting = jobs.as_slice();
+    while let [job, behind @ ..] = waiting {
+        let run = AssertUnwindSafe(worker.run(job)).catch_unwind();
+        let ran = while_kept(store, worker, waiting, run).await;
+        settle(store, worker, job, ran).await?;
+        waiting = behind;
+    }
+    Ok(true)
+}
+
+/// Does something while jobs stay this worker's.
+async fn while_kept<T: Send>(
+    store: &EventStore,
+    worker: &dyn JobWorker,
+    jobs: &[Job],
+    work: impl Future<Output = T> + Send,
+) -> T {
+    heartbeat::beside(work, worker.claim() / 3, || async {
+        for job in jobs {
+            renew(store, worker, job).await;
+        }
+    })
+    .await
+}
+
+/// Records what became of a job.
+async fn settle(
+    store: &EventStore,
+    worker: &dyn JobWorker,
+    job: &Job,
+    ran: Result<JobOutcome, Box<dyn Any + Send>>,
+) -> Result<(), DbErr> {
     let outcome = ran.unwrap_or_else(|panic| {
         JobOutcome::Retry(format!("the worker panicked: {}", panic_text(&*panic)).into())
     });
     match outcome {
-        JobOutcome::Done => finish(store, worker, &job, "done", None).await?,
+        JobOutcome::Done => finish(store, worker, job, "done", None).await?,
         JobOutcome::Retry(error) if job.attempts < worker.max_attempts() => {
             tracing::info!(
                 job.kind = worker.kind(),
@@ -132,7 +185,7 @@ async fn step(store: &EventStore, worker: &dyn JobWorker) -> Result<bool, DbErr>
                 error = chain(&*error),
                 "job will be tried again"
             );
-            postpone(store, worker, &job, &without_nul(&chain(&*error))).await?;
+            postpone(store, worker, job, &without_nul(&chain(&*error))).await?;
         }
         JobOutcome::Retry(error) | JobOutcome::Fail(error) => {
             counter!("jobs_failed_total", "kind" => worker.kind()).increment(1);
@@ -144,26 +197,30 @@ async fn step(store: &EventStore, worker: &dyn JobWorker) -> Result<bool, DbErr>
                 "job failed"
             );
             let why = without_nul(&chain(&*error));
-            finish(store, worker, &job, "failed", Some(&why)).await?;
+            finish(store, worker, job, "failed", Some(&why)).await?;
         }
     }
-    Ok(true)
+    Ok(())
 }
 
-async fn claim(store: &EventStore, worker: &dyn JobWorker) -> Result<Option<Job>, DbErr> {
+async fn claim(store: &EventStore, worker: &dyn JobWorker) -> Result<Vec<Job>, DbErr> {
     let (kind, seconds) = (worker.kind(), worker.claim().as_secs_f64());
+    let limit = i64::from(worker.at_once().max(1));
     let txn = store.db().begin().await?;
-    let job = Job::find_by_statement(raw_sql!(
+    // Materialised: looked up again for each row, the due ones would be others each time.
+    let jobs = Job::find_by_statement(raw_sql!(
         Postgres,
-        "UPDATE job SET attempts = attempts + 1, run_at = now() + make_interval(secs => {seconds})
-           WHERE id = (SELECT id FROM job WHERE kind = {kind} AND state = 'ready' AND run_at <= now()
-                         ORDER BY run_at LIMIT 1 FOR UPDATE SKIP LOCKED)
-           RETURNING id, key, payload, attempts"
+        "WITH due AS MATERIALIZED (
+           SELECT id FROM job WHERE kind = {kind} AND state = 'ready' AND run_at <= now()
+             ORDER BY run_at LIMIT {limit} FOR UPDATE SKIP LOCKED)
+         UPDATE job SET attempts = attempts + 1, run_at = now() + make_interval(secs => {seconds})
+           FROM due WHERE job.id = due.id
+           RETURNING job.id, key, payload, attempts"
     ))
-    .one(&txn)
+    .all(&txn)
     .await?;
     txn.commit().await?;
-    Ok(job)
+    Ok(jobs)
 }
 
 /// Keeps a job that is being worked on. The number of the attempt says whose it is.
@@ -216,6 +273,29 @@ async fn finish(
         ))
         .await?;
     if finished.rows_affected() == 0 {
+        lost(worker, job);
+    }
+    Ok(())
+}
+
+/// Ends jobs that were done together, those of them that are still this worker's.
+async fn finish_all(store: &EventStore, worker: &dyn JobWorker, jobs: &[Job]) -> Result<(), DbErr> {
+    #[derive(FromQueryResult)]
+    struct Finished {
+        id: i64,
+    }
+    let rows = jobs.iter().map(|job| json!({ "id": job.id, "attempts": job.attempts }));
+    let rows = Value::Array(rows.collect());
+    let finished = Finished::find_by_statement(raw_sql!(
+        Postgres,
+        "UPDATE job SET state = 'done', last_error = NULL, payload = jsonb_build_object()
+           FROM jsonb_to_recordset({rows}) AS row (id bigint, attempts integer)
+           WHERE job.id = row.id AND job.attempts = row.attempts AND job.state = 'ready'
+           RETURNING job.id"
+    ))
+    .all(store.db())
+    .await?;
+    for job in jobs.iter().filter(|job| finished.iter().all(|done| done.id != job.id)) {
         lost(worker, job);
     }
     Ok(())

@@ -24,4 +24,17 @@ pub trait Reactor: Send + Sync + 'static {
 
     /// Reacts to one event. What touches the outside world is not done here but asked for with [`UnitOfWork::enqueue`].
     async fn react(&self, work: &UnitOfWork, event: &RecordedEvent) -> Result<(), ApplyError>;
+
+    /// Reacts to many events, those of one aggregate in their order: the same as one after the other, and in fewer statements
+    /// where somebody has written them. If it fails, nothing of it took effect, and each of them is reacted to by itself.
+    async fn react_all(
+        &self,
+        work: &UnitOfWork,
+        events: &[RecordedEvent],
+    ) -> Result<(), ApplyError> {
+        for event in events {
+            self.react(work, event).await?;
+        }
+        Ok(())
+    }
 }

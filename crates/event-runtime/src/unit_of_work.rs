@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use metrics::counter;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, raw_sql};
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::store::EventStore;
 
@@ -49,6 +50,35 @@ impl UnitOfWork {
             .execute_raw(raw_sql!(
                 Postgres,
                 "INSERT INTO job (kind, key, payload) VALUES ({kind}, {key}, {payload})
+                   ON CONFLICT ON CONSTRAINT job_kind_key_unique DO NOTHING"
+            ))
+            .await?;
+        Ok(())
+    }
+
+    /// Asks for many pieces of work of one kind, each with its key, as [`enqueue`](Self::enqueue) does for one.
+    ///
+    /// # Errors
+    ///
+    /// As [`enqueue`](Self::enqueue).
+    pub async fn enqueue_all<P: Serialize + Sync>(
+        &self,
+        kind: &str,
+        tasks: &[(String, P)],
+    ) -> Result<(), DbErr> {
+        if tasks.is_empty() {
+            return Ok(());
+        }
+        let row = |(key, payload): &(String, P)| {
+            Ok(json!({ "key": key, "payload": serde_json::to_value(payload)? }))
+        };
+        let rows = tasks.iter().map(row).collect::<Result<Vec<_>, serde_json::Error>>();
+        let rows = Value::Array(rows.map_err(|error| DbErr::Json(error.to_string()))?);
+        self.txn
+            .execute_raw(raw_sql!(
+                Postgres,
+                "INSERT INTO job (kind, key, payload)
+                   SELECT {kind}, row.key, row.payload FROM jsonb_to_recordset({rows}) AS row (key text, payload jsonb)
                    ON CONFLICT ON CONSTRAINT job_kind_key_unique DO NOTHING"
             ))
             .await?;

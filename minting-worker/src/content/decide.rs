@@ -1,15 +1,17 @@
 //! Decides whether content is minted: now, later, or not.
 
-use std::convert::Infallible;
+use std::{
+    collections::{HashMap, HashSet},
+    convert::Infallible,
+};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use event_runtime::{ApplyError, Expected, Streams, UnitOfWork};
-use sea_orm::DbErr;
+use event_runtime::{ApplyError, Streams, UnitOfWork};
 use shared_schemas::{
     MintId, UserId, consent::MintingWish, envelope::Metadata, moderation::Subject,
 };
 
-use super::view::{self, Content};
+use super::view::{self, Content, Moderated};
 use crate::{
     consent::{self, view::Given},
     mint::aggregate::Mint,
@@ -37,74 +39,92 @@ enum Outcome {
 }
 
 impl Decide {
-    /// Decides about one post or comment, in the transaction of whatever led to it.
+    /// Decides about posts and comments, in the transaction of whatever led to it: those of `causes` that are known, with the
+    /// metadata of what each decision follows from. Remembers all that is `known`, which the transaction holds.
     ///
     /// # Errors
     ///
     /// [`ApplyError`] if the database fails.
-    pub async fn decide(
+    pub(super) async fn decide(
         &self,
         work: &UnitOfWork,
-        subject: Subject,
-        metadata: &Metadata,
+        mut known: HashMap<Subject, Content>,
+        causes: HashMap<Subject, Metadata>,
     ) -> Result<(), ApplyError> {
-        let Some(content) = view::hold(work.txn(), subject).await? else { return Ok(()) };
-        let outcome = self.outcome(work, subject, &content).await?;
-        let is_public = content.standing().is_mintable();
-        let due_at = match outcome {
-            Outcome::NotNow(due_at) => due_at,
-            Outcome::GoneAway | Outcome::Mint(_) => None,
+        if known.is_empty() {
+            return Ok(());
+        }
+        let (txn, now) = (work.txn(), self.mints.store().clock().now());
+        let authors: HashSet<UserId> = known.values().map(|content| content.author_id).collect();
+        let given = consent::view::find_all(txn, &authors).await?;
+        let wallets = wallet::view::find_all(txn, &authors).await?;
+        let moderated = view::moderated(txn, &known).await?;
+        let mut outcomes = HashMap::new();
+        let mut commands = Vec::new();
+        for (subject, cause) in causes {
+            let Some(content) = known.get_mut(&subject) else { continue };
+            let facts = Facts {
+                given: given.get(&content.author_id).copied(),
+                has_wallet: wallets.contains_key(&content.author_id),
+                moderated: moderated.get(&subject).copied().unwrap_or_default(),
+            };
+            let outcome = outcome(content, facts, self.delay, now);
+            content.due_at = match outcome {
+                Outcome::NotNow(due_at) => due_at,
+                Outcome::GoneAway | Outcome::Mint(_) => None,
+            };
+            let id = MintId::of(subject);
+            outcomes.insert(id, (subject, outcome, content.standing().is_mintable()));
+            commands.push((id, cause));
+        }
+        view::save_all(txn, &known).await?;
+        let decide = |id, mint: &Mint| {
+            let Some((subject, outcome, is_public)) = outcomes.get(&id) else { return Vec::new() };
+            let mut events = match outcome {
+                Outcome::Mint(author_id) => mint.request(*subject, *author_id),
+                Outcome::GoneAway => mint.withdraw(),
+                // What is signed stays: there is nothing wrong with it but that nobody would ask for it again.
+                Outcome::NotNow(_) => mint.cancel().unwrap_or_default(),
+            };
+            if *is_public {
+                events.extend(mint.restore());
+            }
+            events
         };
-        view::postpone(work.txn(), subject, due_at).await?;
-        self.mints
-            .execute_in(work, MintId::of(subject), Expected::Any, metadata, |mint| {
-                let mut events = match outcome {
-                    Outcome::Mint(author_id) => mint.request(subject, author_id),
-                    Outcome::GoneAway => mint.withdraw(),
-                    // What is signed stays: there is nothing wrong with it but that nobody would ask for it again.
-                    Outcome::NotNow(_) => mint.cancel().unwrap_or_default(),
-                };
-                if is_public {
-                    events.extend(mint.restore());
-                }
-                Ok::<_, Infallible>(events)
-            })
-            .await?;
+        self.mints.execute_all_in::<Infallible>(work, &commands, decide).await?;
         Ok(())
     }
+}
 
-    async fn outcome(
-        &self,
-        work: &UnitOfWork,
-        subject: Subject,
-        content: &Content,
-    ) -> Result<Outcome, DbErr> {
-        if !content.standing().is_mintable() {
-            return Ok(Outcome::GoneAway);
-        }
-        let (Some(published_at), Some(text_at), Some(version)) =
-            (content.published_at, content.text_at, content.version)
-        else {
-            return Ok(Outcome::NotNow(None));
-        };
-        let given = consent::view::find(work.txn(), content.author_id).await?;
-        let is_wanted = given.is_some_and(|given| wants(given, content.wish, published_at));
-        if !is_wanted
-            || view::verdict(work.txn(), subject).await?.blocks
-            || wallet::view::find(work.txn(), content.author_id).await?.is_none()
-        {
-            return Ok(Outcome::NotNow(None));
-        }
-        let ready_at = text_at.max(published_at) + self.delay;
-        if self.mints.store().clock().now() < ready_at {
-            return Ok(Outcome::NotNow(Some(ready_at)));
-        }
-        // Silence is no consent: what moderation says of this version decides again.
-        if !view::is_cleared(work.txn(), subject, version).await? {
-            return Ok(Outcome::NotNow(None));
-        }
-        Ok(Outcome::Mint(content.author_id))
+/// What is known beside the content.
+#[derive(Clone, Copy, Debug)]
+struct Facts {
+    given: Option<Given>,
+    has_wallet: bool,
+    moderated: Moderated,
+}
+
+/// What becomes of content now.
+fn outcome(content: &Content, facts: Facts, delay: TimeDelta, now: DateTime<Utc>) -> Outcome {
+    if !content.standing().is_mintable() {
+        return Outcome::GoneAway;
     }
+    let (Some(published_at), Some(text_at)) = (content.published_at, content.text_at) else {
+        return Outcome::NotNow(None);
+    };
+    let is_wanted = facts.given.is_some_and(|given| wants(given, content.wish, published_at));
+    if !is_wanted || facts.moderated.blocks || !facts.has_wallet {
+        return Outcome::NotNow(None);
+    }
+    let ready_at = text_at.max(published_at) + delay;
+    if now < ready_at {
+        return Outcome::NotNow(Some(ready_at));
+    }
+    // Silence is no consent: what moderation says of this version decides again.
+    if !facts.moderated.clears {
+        return Outcome::NotNow(None);
+    }
+    Outcome::Mint(content.author_id)
 }
 
 /// Whether an author wants a token of something that was published at a moment.

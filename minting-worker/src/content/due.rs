@@ -12,6 +12,9 @@ use super::{decide::Decide, view};
 /// How often it is looked whether something is due.
 const LOOK: Duration = Duration::from_millis(250);
 
+/// How much of it is decided in one transaction.
+const AT_ONCE: i64 = 100;
+
 /// How long after a failure.
 const AFTER_FAILURE: Duration = Duration::from_secs(2);
 
@@ -42,13 +45,16 @@ enum DueError {
     Decision(#[from] ApplyError),
 }
 
-/// Decides about one; `false` if nothing is due.
+/// Decides about some; `false` if nothing is due.
 async fn step(decide: &Decide, store: &EventStore) -> Result<bool, DueError> {
     let work = store.begin().await?;
-    let Some(subject) = view::take_due(work.txn(), store.clock().now()).await? else {
+    let due = view::take_due(work.txn(), store.clock().now(), AT_ONCE).await?;
+    if due.is_empty() {
         return Ok(false);
-    };
-    decide.decide(&work, subject, &Metadata::default()).await?;
+    }
+    let known = view::hold_all(work.txn(), &due).await?;
+    let causes = due.into_iter().map(|subject| (subject, Metadata::default())).collect();
+    decide.decide(&work, known, causes).await?;
     work.commit().await?;
     Ok(true)
 }

@@ -7,6 +7,8 @@
 
 pub mod decide;
 pub mod due;
+mod heard;
 pub mod reactor;
+mod remember;
 mod standing;
 pub mod view;

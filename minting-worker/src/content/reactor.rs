@@ -1,20 +1,18 @@
 //! Follows posts, comments and what moderation says of them, and decides again about whatever changed.
 
+use std::collections::{HashMap, HashSet};
+
 use async_trait::async_trait;
-use event_runtime::{ApplyError, Reactor, Recorded, RecordedEvent, UnitOfWork};
+use event_runtime::{ApplyError, Reactor, RecordedEvent, UnitOfWork};
 use shared_schemas::{
-    CaseId, CommentId, EventId, MintId, PostId, Service,
-    clearance::ClearanceEvent,
-    comment::CommentEvent,
-    envelope::Metadata,
-    moderation::{CaseEvent, CaseState, Decision, Subject},
-    post::PostEvent,
+    CaseId, EventId, MintId, Service, clearance::ClearanceEvent, comment::CommentEvent,
+    envelope::Metadata, moderation::Subject, post::PostEvent,
 };
 
 use super::{
     decide::Decide,
-    standing::{self, Standing},
-    view::{self, Judgement, Text},
+    heard::{self, Heard},
+    remember, view,
 };
 use crate::pinning::job::{GIVE_UP, Task};
 
@@ -28,167 +26,6 @@ impl FollowContent {
     pub fn new(decide: Decide) -> Self {
         Self { decide }
     }
-
-    async fn on_post(
-        &self,
-        work: &UnitOfWork,
-        post: &Recorded<PostEvent>,
-    ) -> Result<(), ApplyError> {
-        let subject = Subject::Post(PostId(post.aggregate_id));
-        let after = |known| standing::after_post(known, &post.event);
-        if !self.stand(work, subject, after).await? {
-            return Ok(());
-        }
-        let (txn, at) = (work.txn(), post.occurred_at);
-        let text = |title, body, category| Text {
-            version: post.version.0,
-            category: Some(category),
-            title: Some(title),
-            body,
-            at,
-        };
-        match &post.event {
-            PostEvent::Published { title, body, category, mint, .. } => {
-                view::write(txn, subject, text(title, body, *category)).await?;
-                view::publish(txn, subject, *mint, at).await?;
-            }
-            PostEvent::Edited { title, body, category, .. } => {
-                view::write(txn, subject, text(title, body, *category)).await?;
-            }
-            PostEvent::Deleted {} => {
-                view::forget(txn, subject).await?;
-                forget_metadata(work, subject, post.id, &post.consequence()).await?;
-            }
-            PostEvent::Drafted { .. }
-            | PostEvent::DraftEdited { .. }
-            | PostEvent::DraftDeleted {}
-            | PostEvent::Archived {}
-            | PostEvent::Hidden { .. }
-            | PostEvent::Restored { .. } => {}
-        }
-        self.decide.decide(work, subject, &post.consequence()).await
-    }
-
-    async fn on_comment(
-        &self,
-        work: &UnitOfWork,
-        comment: &Recorded<CommentEvent>,
-    ) -> Result<(), ApplyError> {
-        let subject = Subject::Comment(CommentId(comment.aggregate_id));
-        let after = |known| standing::after_comment(known, &comment.event);
-        if !self.stand(work, subject, after).await? {
-            return Ok(());
-        }
-        let (txn, at) = (work.txn(), comment.occurred_at);
-        let text =
-            |body, category| Text { version: comment.version.0, category, title: None, body, at };
-        match &comment.event {
-            CommentEvent::Added { body, category, mint, .. } => {
-                view::write(txn, subject, text(body, Some(*category))).await?;
-                view::publish(txn, subject, *mint, at).await?;
-            }
-            CommentEvent::Edited { body, .. } => {
-                view::write(txn, subject, text(body, None)).await?;
-            }
-            CommentEvent::Deleted { .. } => {
-                view::forget(txn, subject).await?;
-                forget_metadata(work, subject, comment.id, &comment.consequence()).await?;
-            }
-            CommentEvent::Hidden { .. } | CommentEvent::Restored { .. } => {}
-        }
-        self.decide.decide(work, subject, &comment.consequence()).await
-    }
-
-    async fn on_case(
-        &self,
-        work: &UnitOfWork,
-        case: &Recorded<CaseEvent>,
-    ) -> Result<(), ApplyError> {
-        let (subject, judgement) = match &case.event {
-            CaseEvent::Opened { subject, subject_version, .. } => {
-                let version = i64::try_from(*subject_version).ok();
-                (subject, Judgement { version, blocks: true, deletes: false, clears: false })
-            }
-            // A person, or an administrator's batch: the policy alone never decides that content stays.
-            CaseEvent::Decided { subject, decision, .. } => {
-                let deletes = *decision == Decision::Delete;
-                (subject, Judgement { version: None, blocks: deletes, deletes, clears: !deletes })
-            }
-            // What a batch did is undone: the case blocks as it did before, or there is none any more.
-            CaseEvent::TakenBack { subject, state, .. } => {
-                let (blocks, deletes, clears) = match state {
-                    Some(CaseState::DeleteRequested | CaseState::DeleteConfirmed) => {
-                        (true, true, false)
-                    }
-                    Some(CaseState::Opened) => (true, false, false),
-                    Some(
-                        CaseState::Dismissed
-                        | CaseState::RestoreRequested
-                        | CaseState::RestoreConfirmed,
-                    ) => (false, false, true),
-                    None => (false, false, false),
-                };
-                (subject, Judgement { version: None, blocks, deletes, clears })
-            }
-            // What people do with a case between its opening and its decision: until then it blocks.
-            CaseEvent::Reported { .. }
-            | CaseEvent::EvidenceKept { .. }
-            | CaseEvent::Claimed { .. }
-            | CaseEvent::Released { .. }
-            | CaseEvent::Noted { .. }
-            | CaseEvent::Escalated { .. }
-            | CaseEvent::Acknowledged { .. }
-            | CaseEvent::RemovalProposed { .. }
-            | CaseEvent::Labelled { .. }
-            | CaseEvent::Appealed {}
-            | CaseEvent::AppealWritten { .. }
-            | CaseEvent::AppealResolved { .. }
-            | CaseEvent::AppealAnswered { .. }
-            | CaseEvent::DeleteConfirmed {}
-            | CaseEvent::RestoreConfirmed {} => return Ok(()),
-        };
-        let id = CaseId(case.aggregate_id);
-        view::judge(work.txn(), id, *subject, judgement, case.occurred_at).await?;
-        self.decide.decide(work, *subject, &case.consequence()).await
-    }
-
-    async fn on_clearance(
-        &self,
-        work: &UnitOfWork,
-        clearance: &Recorded<ClearanceEvent>,
-    ) -> Result<(), ApplyError> {
-        let ClearanceEvent::Granted { subject, subject_version, .. } = clearance.event;
-        let Ok(version) = i64::try_from(subject_version) else { return Ok(()) };
-        view::clear(work.txn(), subject, version).await?;
-        self.decide.decide(work, subject, &clearance.consequence()).await
-    }
-
-    /// Remembers where content stands after an event; `false` if it was never public.
-    async fn stand(
-        &self,
-        work: &UnitOfWork,
-        subject: Subject,
-        after: impl FnOnce(Option<Standing>) -> Option<Standing> + Send,
-    ) -> Result<bool, ApplyError> {
-        let known = view::hold(work.txn(), subject).await?;
-        let Some(standing) = after(known.map(|known| known.standing())) else {
-            return Ok(false);
-        };
-        view::remember(work.txn(), subject, standing).await?;
-        Ok(true)
-    }
-}
-
-/// What was deleted by its author while moderation hid it has had its tombstone before, and still its salt.
-async fn forget_metadata(
-    work: &UnitOfWork,
-    subject: Subject,
-    event: EventId,
-    metadata: &Metadata,
-) -> Result<(), ApplyError> {
-    let task = Task { mint_id: MintId::of(subject), metadata: metadata.clone() };
-    work.enqueue(GIVE_UP, &event.to_string(), &task).await?;
-    Ok(())
 }
 
 #[async_trait]
@@ -202,16 +39,64 @@ impl Reactor for FollowContent {
     }
 
     async fn react(&self, work: &UnitOfWork, event: &RecordedEvent) -> Result<(), ApplyError> {
-        if let Some(post) = event.open::<PostEvent>()? {
-            self.on_post(work, &post).await
-        } else if let Some(comment) = event.open::<CommentEvent>()? {
-            self.on_comment(work, &comment).await
-        } else if let Some(case) = event.open::<CaseEvent>()? {
-            self.on_case(work, &case).await
-        } else if let Some(clearance) = event.open::<ClearanceEvent>()? {
-            self.on_clearance(work, &clearance).await
-        } else {
-            Ok(())
-        }
+        self.react_all(work, std::slice::from_ref(event)).await
     }
+
+    /// Everything that is known is read once and written once, and decided about once: after the last of the events.
+    async fn react_all(
+        &self,
+        work: &UnitOfWork,
+        events: &[RecordedEvent],
+    ) -> Result<(), ApplyError> {
+        let heard = events.iter().filter_map(|event| Heard::of(event).transpose());
+        let heard = heard.collect::<Result<Vec<_>, _>>()?;
+        let subjects: HashSet<Subject> = heard.iter().filter_map(Heard::subject).collect();
+        let mut known = view::hold_all(work.txn(), &subjects).await?;
+        let (mut causes, mut versions, mut forgotten) =
+            (HashMap::new(), HashMap::new(), Vec::new());
+        for one in &heard {
+            let (subject, cause) = match one {
+                Heard::Post(subject, post) => {
+                    let after = remember::after_post(known.remove(subject), post);
+                    let Some(after) = after else { continue };
+                    known.insert(*subject, after);
+                    if matches!(post.event, PostEvent::Deleted {}) {
+                        forgotten.push(give_up(*subject, post.id, post.consequence()));
+                    }
+                    (*subject, post.consequence())
+                }
+                Heard::Comment(subject, comment) => {
+                    let after = remember::after_comment(known.remove(subject), comment);
+                    let Some(after) = after else { continue };
+                    known.insert(*subject, after);
+                    if matches!(comment.event, CommentEvent::Deleted { .. }) {
+                        forgotten.push(give_up(*subject, comment.id, comment.consequence()));
+                    }
+                    (*subject, comment.consequence())
+                }
+                Heard::Case(case) => {
+                    let Some((subject, judgement)) = heard::judged(&case.event) else { continue };
+                    let id = CaseId(case.aggregate_id);
+                    view::judge(work.txn(), id, subject, judgement, case.occurred_at).await?;
+                    (subject, case.consequence())
+                }
+                Heard::Clearance(clearance) => {
+                    let ClearanceEvent::Granted { subject, subject_version, .. } = clearance.event;
+                    let Ok(version) = i64::try_from(subject_version) else { continue };
+                    let newest = versions.entry(subject).or_insert(version);
+                    *newest = version.max(*newest);
+                    (subject, clearance.consequence())
+                }
+            };
+            causes.insert(subject, cause);
+        }
+        view::clear_all(work.txn(), &versions).await?;
+        work.enqueue_all(GIVE_UP, &forgotten).await?;
+        self.decide.decide(work, known, causes).await
+    }
+}
+
+/// What was deleted by its author while moderation hid it has had its tombstone before, and still its salt.
+fn give_up(subject: Subject, event: EventId, metadata: Metadata) -> (String, Task) {
+    (event.to_string(), Task { mint_id: MintId::of(subject), metadata })
 }

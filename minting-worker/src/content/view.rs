@@ -1,12 +1,15 @@
 //! What is remembered of posts and comments: rows and statements.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult, raw_sql};
-use shared_schemas::{CaseId, CommentId, PostId, UserId, moderation::Subject, post::Category};
+use serde_json::{Value, json};
+use shared_schemas::{CaseId, UserId, moderation::Subject, post::Category};
 use uuid::Uuid;
 
 use super::standing::Standing;
-use crate::mint::view::columns;
+use crate::mint::view::{columns, subject};
 
 /// What is known of a post or comment.
 #[derive(Clone, Debug, FromQueryResult)]
@@ -31,15 +34,17 @@ pub struct Content {
     pub published_at: Option<DateTime<Utc>>,
     /// When its text changed last.
     pub text_at: Option<DateTime<Utc>>,
+    /// When to decide about it again, if ever.
+    pub due_at: Option<DateTime<Utc>>,
 }
 
-/// A text that an event carried.
-pub(super) struct Text<'a> {
-    pub(super) version: i64,
-    pub(super) category: Option<Category>,
-    pub(super) title: Option<&'a str>,
-    pub(super) body: &'a str,
-    pub(super) at: DateTime<Utc>,
+/// As it is stored: with its key.
+#[derive(FromQueryResult)]
+struct Row {
+    kind: String,
+    id: Uuid,
+    #[sea_orm(nested)]
+    content: Content,
 }
 
 impl Content {
@@ -58,102 +63,89 @@ pub async fn find(db: &impl ConnectionTrait, subject: Subject) -> Result<Option<
     let (kind, id) = columns(subject);
     Content::find_by_statement(raw_sql!(
         Postgres,
-        "SELECT author_id, published, hidden, version, category, title, body, wish, published_at, text_at
+        "SELECT author_id, published, hidden, version, category, title, body, wish, published_at, text_at, due_at
            FROM content WHERE kind = {kind} AND id = {id}"
     ))
     .one(db)
     .await
 }
 
-/// As [`find`], and nobody else decides about it until the transaction ends.
-pub(super) async fn hold(
-    txn: &DatabaseTransaction,
-    subject: Subject,
-) -> Result<Option<Content>, DbErr> {
-    let (kind, id) = columns(subject);
-    txn.execute_raw(raw_sql!(
-        Postgres,
-        "SELECT 1 FROM content WHERE kind = {kind} AND id = {id} FOR UPDATE"
-    ))
-    .await?;
-    find(txn, subject).await
+/// Subjects as a statement takes them: an array of objects with `kind` and `id`.
+fn keys<'a>(subjects: impl IntoIterator<Item = &'a Subject>) -> Value {
+    let key = |subject: &Subject| {
+        let (kind, id) = columns(*subject);
+        json!({ "kind": kind, "id": id })
+    };
+    subjects.into_iter().map(key).collect()
 }
 
-/// Remembers where it stands.
-pub(super) async fn remember(
+/// What is known of some posts and comments. Those that were never heard of are left out.
+///
+/// # Errors
+///
+/// [`DbErr`] if the database fails.
+pub async fn find_all<'a>(
+    db: &impl ConnectionTrait,
+    subjects: impl IntoIterator<Item = &'a Subject>,
+) -> Result<HashMap<Subject, Content>, DbErr> {
+    let keys = keys(subjects);
+    let rows = Row::find_by_statement(raw_sql!(
+        Postgres,
+        "SELECT c.kind, c.id, author_id, published, hidden, version, category, title, body, wish, published_at, text_at,
+                due_at
+           FROM jsonb_to_recordset({keys}) AS key (kind text, id uuid)
+           JOIN content c ON (c.kind, c.id) = (key.kind, key.id)"
+    ))
+    .all(db)
+    .await?;
+    rows.into_iter().map(|row| Ok((subject(&row.kind, row.id)?, row.content))).collect()
+}
+
+/// As [`find_all`], and nobody else decides about them until the transaction ends.
+pub(super) async fn hold_all<'a>(
     txn: &DatabaseTransaction,
-    subject: Subject,
-    standing: Standing,
+    subjects: impl IntoIterator<Item = &'a Subject> + Clone,
+) -> Result<HashMap<Subject, Content>, DbErr> {
+    let keys = keys(subjects.clone());
+    // In one order everywhere, so that two of them never wait for each other in a circle.
+    txn.execute_raw(raw_sql!(
+        Postgres,
+        "SELECT 1 FROM content
+           WHERE (kind, id) IN (SELECT key.kind, key.id FROM jsonb_to_recordset({keys}) AS key (kind text, id uuid))
+           ORDER BY kind, id FOR UPDATE"
+    ))
+    .await?;
+    find_all(txn, subjects).await
+}
+
+/// Remembers what is known of posts and comments.
+pub(super) async fn save_all(
+    txn: &DatabaseTransaction,
+    contents: &HashMap<Subject, Content>,
 ) -> Result<(), DbErr> {
-    let (kind, id) = columns(subject);
-    let Standing { author_id, published, hidden } = standing;
+    let row = |(subject, content): (&Subject, &Content)| {
+        let (kind, id) = columns(*subject);
+        json!({
+            "kind": kind, "id": id, "author_id": content.author_id, "published": content.published,
+            "hidden": content.hidden, "version": content.version, "category": content.category,
+            "title": content.title, "body": content.body, "wish": content.wish,
+            "published_at": content.published_at, "text_at": content.text_at, "due_at": content.due_at,
+        })
+    };
+    let rows: Value = contents.iter().map(row).collect();
     txn.execute_raw(raw_sql!(
         Postgres,
-        "INSERT INTO content (kind, id, author_id, published, hidden)
-           VALUES ({kind}, {id}, {author_id}, {published}, {hidden})
-           ON CONFLICT ON CONSTRAINT content_pkey
-             DO UPDATE SET published = EXCLUDED.published, hidden = EXCLUDED.hidden"
-    ))
-    .await?;
-    Ok(())
-}
-
-/// Remembers a text.
-pub(super) async fn write(
-    txn: &DatabaseTransaction,
-    subject: Subject,
-    text: Text<'_>,
-) -> Result<(), DbErr> {
-    let (kind, id) = columns(subject);
-    let Text { version, category, title, body, at } = text;
-    let category = category.map(Category::as_str);
-    txn.execute_raw(raw_sql!(
-        Postgres,
-        "UPDATE content SET version = {version}, category = COALESCE({category}, category), title = {title}, body = {body},
-             text_at = {at}
-           WHERE kind = {kind} AND id = {id}"
-    ))
-    .await?;
-    Ok(())
-}
-
-/// Remembers that it went public, and what its author said of a token then.
-pub(super) async fn publish(
-    txn: &DatabaseTransaction,
-    subject: Subject,
-    wish: Option<bool>,
-    at: DateTime<Utc>,
-) -> Result<(), DbErr> {
-    let (kind, id) = columns(subject);
-    txn.execute_raw(raw_sql!(
-        Postgres,
-        "UPDATE content SET published_at = {at}, wish = COALESCE({wish}, wish) WHERE kind = {kind} AND id = {id}"
-    ))
-    .await?;
-    Ok(())
-}
-
-/// Forgets the text of what was deleted.
-pub(super) async fn forget(txn: &DatabaseTransaction, subject: Subject) -> Result<(), DbErr> {
-    let (kind, id) = columns(subject);
-    txn.execute_raw(raw_sql!(
-        Postgres,
-        "UPDATE content SET title = NULL, body = NULL, due_at = NULL WHERE kind = {kind} AND id = {id}"
-    ))
-    .await?;
-    Ok(())
-}
-
-/// When to decide about it again, if ever.
-pub(super) async fn postpone(
-    txn: &DatabaseTransaction,
-    subject: Subject,
-    due_at: Option<DateTime<Utc>>,
-) -> Result<(), DbErr> {
-    let (kind, id) = columns(subject);
-    txn.execute_raw(raw_sql!(
-        Postgres,
-        "UPDATE content SET due_at = {due_at} WHERE kind = {kind} AND id = {id}"
+        "INSERT INTO content (kind, id, author_id, published, hidden, version, category, title, body, wish, published_at,
+                              text_at, due_at)
+           SELECT kind, id, author_id, published, hidden, version, category, title, body, wish, published_at, text_at, due_at
+             FROM jsonb_to_recordset({rows})
+                    AS row (kind text, id uuid, author_id uuid, published boolean, hidden boolean, version bigint,
+                            category text, title text, body text, wish boolean, published_at timestamptz,
+                            text_at timestamptz, due_at timestamptz)
+           ON CONFLICT ON CONSTRAINT content_pkey DO UPDATE
+             SET published = EXCLUDED.published, hidden = EXCLUDED.hidden, version = EXCLUDED.version,
+                 category = EXCLUDED.category, title = EXCLUDED.title, body = EXCLUDED.body, wish = EXCLUDED.wish,
+                 published_at = EXCLUDED.published_at, text_at = EXCLUDED.text_at, due_at = EXCLUDED.due_at"
     ))
     .await?;
     Ok(())
@@ -183,20 +175,19 @@ struct Due {
     id: Uuid,
 }
 
-/// Takes what has been due for longest; nobody else takes it until the transaction ends.
+/// Takes what has been due for longest, at most `limit`; nobody else takes it until the transaction ends.
 pub(super) async fn take_due(
     txn: &DatabaseTransaction,
     now: DateTime<Utc>,
-) -> Result<Option<Subject>, DbErr> {
+    limit: i64,
+) -> Result<Vec<Subject>, DbErr> {
     let due = Due::find_by_statement(raw_sql!(
         Postgres,
-        "SELECT kind, id FROM content WHERE due_at <= {now} ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED"
+        "SELECT kind, id FROM content WHERE due_at <= {now} ORDER BY due_at LIMIT {limit} FOR UPDATE SKIP LOCKED"
     ))
-    .one(txn)
+    .all(txn)
     .await?;
-    Ok(due.map(|Due { kind, id }| {
-        if kind == "POST" { Subject::Post(PostId(id)) } else { Subject::Comment(CommentId(id)) }
-    }))
+    due.into_iter().map(|Due { kind, id }| subject(&kind, id)).collect()
 }
 
 /// What a case says of content.
@@ -234,37 +225,68 @@ pub(super) async fn judge(
     Ok(())
 }
 
-/// Remembers the newest version that moderation found nothing against.
-pub(super) async fn clear(
+/// Remembers the newest versions that moderation found nothing against.
+pub(super) async fn clear_all(
     txn: &DatabaseTransaction,
-    subject: Subject,
-    version: i64,
+    versions: &HashMap<Subject, i64>,
 ) -> Result<(), DbErr> {
-    let (kind, id) = columns(subject);
+    if versions.is_empty() {
+        return Ok(());
+    }
+    let row = |(subject, version): (&Subject, &i64)| {
+        let (kind, id) = columns(*subject);
+        json!({ "kind": kind, "id": id, "version": version })
+    };
+    let rows: Value = versions.iter().map(row).collect();
     txn.execute_raw(raw_sql!(
         Postgres,
-        "INSERT INTO clearance AS c (kind, id, version) VALUES ({kind}, {id}, {version})
+        "INSERT INTO clearance AS c (kind, id, version)
+           SELECT kind, id, version FROM jsonb_to_recordset({rows}) AS row (kind text, id uuid, version bigint)
            ON CONFLICT ON CONSTRAINT clearance_pkey DO UPDATE SET version = GREATEST(c.version, EXCLUDED.version)"
     ))
     .await?;
     Ok(())
 }
 
-/// Whether moderation has said of exactly this version that it may stand: by screening, or by a person who decided its case.
-pub(super) async fn is_cleared(
+/// What moderation has to say of a text.
+#[derive(Clone, Copy, Debug, Default, FromQueryResult)]
+pub(super) struct Moderated {
+    /// A case about the content is open, or was decided against it.
+    pub(super) blocks: bool,
+    /// It has said of exactly this version that it may stand: by screening, or by a person who decided its case.
+    pub(super) clears: bool,
+}
+
+#[derive(FromQueryResult)]
+struct ModeratedRow {
+    kind: String,
+    id: Uuid,
+    #[sea_orm(nested)]
+    moderated: Moderated,
+}
+
+/// What moderation has to say of some texts as they are now.
+pub(super) async fn moderated(
     txn: &DatabaseTransaction,
-    subject: Subject,
-    version: i64,
-) -> Result<bool, DbErr> {
-    let (kind, id) = columns(subject);
-    let row = txn.query_one_raw(raw_sql!(
+    contents: &HashMap<Subject, Content>,
+) -> Result<HashMap<Subject, Moderated>, DbErr> {
+    let row = |(subject, content): (&Subject, &Content)| {
+        let (kind, id) = columns(*subject);
+        json!({ "kind": kind, "id": id, "version": content.version })
+    };
+    let rows: Value = contents.iter().map(row).collect();
+    let rows = ModeratedRow::find_by_statement(raw_sql!(
         Postgres,
-        "SELECT 1 AS cleared WHERE EXISTS (
-             SELECT 1 FROM clearance WHERE kind = {kind} AND id = {id} AND version = {version})
-           OR EXISTS (
-             SELECT 1 FROM verdict WHERE kind = {kind} AND id = {id} AND version = {version} AND cleared)"
-    ));
-    Ok(row.await?.is_some())
+        "SELECT text.kind, text.id,
+                EXISTS (SELECT FROM verdict v WHERE (v.kind, v.id) = (text.kind, text.id) AND v.blocks) AS blocks,
+                EXISTS (SELECT FROM clearance c WHERE (c.kind, c.id, c.version) = (text.kind, text.id, text.version))
+                  OR EXISTS (SELECT FROM verdict v
+                               WHERE (v.kind, v.id, v.version) = (text.kind, text.id, text.version) AND v.cleared) AS clears
+           FROM jsonb_to_recordset({rows}) AS text (kind text, id uuid, version bigint)"
+    ))
+    .all(txn)
+    .await?;
+    rows.into_iter().map(|row| Ok((subject(&row.kind, row.id)?, row.moderated))).collect()
 }
 
 /// What moderation has to say of content now.

@@ -138,7 +138,8 @@ impl LaneContext {
         ids: &[MintId],
         decide: impl Fn(MintId, &Mint) -> Vec<MintEvent> + Send + Sync,
     ) -> Result<(), LaneError> {
-        self.mints.execute_all_in(work, ids, &Metadata::default(), decide).await?;
+        let commands: Vec<_> = ids.iter().map(|id| (*id, Metadata::default())).collect();
+        self.mints.execute_all_in(work, &commands, decide).await?;
         Ok(())
     }
 

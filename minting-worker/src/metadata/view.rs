@@ -1,9 +1,11 @@
 //! Metadata as it is stored.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use chrono::{DateTime, Utc};
 use content_blocks::{Block, Codec};
 use content_pins::Kept;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult, raw_sql};
+use serde_json::{Value, json};
 use shared_schemas::{MintId, UserId, consent::TextWish};
 
 use super::document::Metadata;
@@ -117,28 +119,45 @@ pub async fn cids_of_author(
     Ok(rows.into_iter().map(|row| (row.cid, row.image_cid)).collect())
 }
 
-/// Keeps what a token is to say, in the place of what it was to say before.
+/// What a token is to say.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// Whose token.
+    pub mint_id: MintId,
+    /// The version of the content's aggregate that carried the text.
+    pub content_version: i64,
+    /// What its author lets be said of it.
+    pub text_wish: TextWish,
+    /// What hides the text in the commitment.
+    pub salt: Vec<u8>,
+    /// The document and the picture.
+    pub metadata: Metadata,
+}
+
+/// Keeps what tokens are to say, in the place of what they were to say before.
 ///
 /// # Errors
 ///
 /// [`DbErr`] if the database fails.
-pub async fn put(
-    db: &impl ConnectionTrait,
-    mint_id: MintId,
-    content_version: i64,
-    text_wish: TextWish,
-    salt: &[u8],
-    metadata: &Metadata,
-) -> Result<(), DbErr> {
-    let (cid, image_cid) = (metadata.document.cid().to_string(), metadata.image.cid().to_string());
-    let (document, image) = (metadata.document.bytes().to_vec(), metadata.image.bytes().to_vec());
-    let (text_wish, salt) = (text_wish.as_str(), salt.to_vec());
+pub async fn put_all(db: &impl ConnectionTrait, drafts: &[Draft]) -> Result<(), DbErr> {
+    let row = |draft: &Draft| {
+        let Metadata { document, image } = &draft.metadata;
+        json!({
+            "mint_id": draft.mint_id, "content_version": draft.content_version, "text_wish": draft.text_wish,
+            "salt": BASE64.encode(&draft.salt), "cid": document.cid().to_string(), "image_cid": image.cid().to_string(),
+            "document": BASE64.encode(document.bytes()), "image": BASE64.encode(image.bytes()),
+        })
+    };
+    let rows: Value = drafts.iter().map(row).collect();
     db.execute_raw(raw_sql!(
         Postgres,
         "INSERT INTO metadata (mint_id, content_version, text_wish, salt, cid, image_cid, document, image,
                                kept_at, not_kept_at)
-           VALUES ({mint_id}, {content_version}, {text_wish}, {salt}, {cid}, {image_cid}, {document}, {image},
-                   array[]::text[], array[]::text[])
+           SELECT mint_id, content_version, text_wish, decode(salt, 'base64'), cid, image_cid, decode(document, 'base64'),
+                  decode(image, 'base64'), array[]::text[], array[]::text[]
+             FROM jsonb_to_recordset({rows})
+                    AS row (mint_id uuid, content_version bigint, text_wish text, salt text, cid text, image_cid text,
+                            document text, image text)
            ON CONFLICT ON CONSTRAINT metadata_pkey DO UPDATE
              SET content_version = EXCLUDED.content_version, text_wish = EXCLUDED.text_wish, salt = EXCLUDED.salt,
                  cid = EXCLUDED.cid, image_cid = EXCLUDED.image_cid, document = EXCLUDED.document,
@@ -149,6 +168,47 @@ pub async fn put(
     Ok(())
 }
 
+/// Whether it is stored of any of these mints what their tokens say.
+///
+/// # Errors
+///
+/// [`DbErr`] if the database fails.
+pub async fn is_any_known(db: &impl ConnectionTrait, mint_ids: &[MintId]) -> Result<bool, DbErr> {
+    let ids = json!(mint_ids);
+    let row = db
+        .query_one_raw(raw_sql!(
+            Postgres,
+            "SELECT 1 AS found FROM jsonb_array_elements_text({ids}) AS wanted
+               JOIN metadata ON mint_id = CAST(wanted AS uuid) LIMIT 1"
+        ))
+        .await?;
+    Ok(row.is_some())
+}
+
+/// How many of these drafts are what is stored, of a text that is still the newest.
+///
+/// # Errors
+///
+/// [`DbErr`] if the database fails.
+pub async fn count_current(txn: &DatabaseTransaction, drafts: &[Draft]) -> Result<usize, DbErr> {
+    #[derive(FromQueryResult)]
+    struct Count {
+        current: i64,
+    }
+    let row = |draft: &Draft| json!({ "id": draft.mint_id, "cid": draft.metadata.document.cid().to_string(), "version": draft.content_version });
+    let rows: Value = drafts.iter().map(row).collect();
+    let count = Count::find_by_statement(raw_sql!(
+        Postgres,
+        "SELECT count(*) AS current FROM jsonb_to_recordset({rows}) AS draft (id uuid, cid text, version bigint)
+           JOIN metadata d ON d.mint_id = draft.id AND d.cid = draft.cid
+           JOIN mint m ON m.id = draft.id
+           JOIN content c ON (c.kind, c.id) = (m.subject_kind, m.subject_id) AND c.version = draft.version"
+    ))
+    .one(txn)
+    .await?;
+    Ok(count.and_then(|count| usize::try_from(count.current).ok()).unwrap_or(0))
+}
+
 /// Remembers what the places said, and when to ask them again.
 ///
 /// # Errors
@@ -156,16 +216,16 @@ pub async fn put(
 /// [`DbErr`] if the database fails.
 pub async fn checked(
     db: &impl ConnectionTrait,
-    mint_id: MintId,
+    mint_ids: &[MintId],
     kept: &Kept,
     checked_at: DateTime<Utc>,
     check_at: DateTime<Utc>,
 ) -> Result<(), DbErr> {
-    let (at, not_at) = (kept.at.clone(), kept.not_at.clone());
+    let (at, not_at, ids) = (kept.at.clone(), kept.not_at.clone(), json!(mint_ids));
     db.execute_raw(raw_sql!(
         Postgres,
         "UPDATE metadata SET kept_at = {at}, not_kept_at = {not_at}, checked_at = {checked_at}, check_at = {check_at}
-           WHERE mint_id = {mint_id}"
+           WHERE mint_id IN (SELECT CAST(wanted AS uuid) FROM jsonb_array_elements_text({ids}) AS wanted)"
     ))
     .await?;
     Ok(())

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use sea_orm::{DatabaseConnection, DbErr, FromQueryResult, raw_sql};
+use serde_json::json;
 use shared_schemas::{CommentId, MintId, PostId, UserId, mint::MintState, moderation::Subject};
 use uuid::Uuid;
 
@@ -113,6 +114,36 @@ pub async fn list(
     rows.into_iter().map(Listed::try_from).collect()
 }
 
+/// Those of some mints that wait for their metadata: what is minted, and whose it will be.
+///
+/// # Errors
+///
+/// As [`find`].
+pub async fn requested(
+    db: &DatabaseConnection,
+    ids: &[MintId],
+) -> Result<Vec<(MintId, Subject, UserId)>, DbErr> {
+    #[derive(FromQueryResult)]
+    struct Requested {
+        id: MintId,
+        subject_kind: String,
+        subject_id: Uuid,
+        author_id: UserId,
+    }
+    let ids = json!(ids);
+    let rows = Requested::find_by_statement(raw_sql!(
+        Postgres,
+        "SELECT id, subject_kind, subject_id, author_id
+           FROM jsonb_array_elements_text({ids}) AS wanted
+           JOIN mint ON id = CAST(wanted AS uuid) AND stage = 'REQUESTED'"
+    ))
+    .all(db)
+    .await?;
+    rows.into_iter()
+        .map(|row| Ok((row.id, subject(&row.subject_kind, row.subject_id)?, row.author_id)))
+        .collect()
+}
+
 /// A mint that waits for a lane.
 #[derive(Clone, Debug)]
 pub struct Waiting {
@@ -203,7 +234,12 @@ pub async fn adopted(db: &DatabaseConnection) -> Result<Vec<Adopted>, DbErr> {
     .await
 }
 
-fn subject(kind: &str, id: Uuid) -> Result<Subject, DbErr> {
+/// The subject of two columns.
+///
+/// # Errors
+///
+/// [`DbErr::Type`] if the kind is none that this build knows.
+pub(crate) fn subject(kind: &str, id: Uuid) -> Result<Subject, DbErr> {
     match kind {
         POST => Ok(Subject::Post(PostId(id))),
         COMMENT => Ok(Subject::Comment(CommentId(id))),

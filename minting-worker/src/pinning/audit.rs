@@ -1,9 +1,9 @@
 //! The standing audit: every place is asked for every block, and what it lost is given to it again.
 
-use std::time::Duration;
+use std::{slice, time::Duration};
 
 use chrono::TimeDelta;
-use content_blocks::Store;
+use content_blocks::{Block, Store};
 use content_pins::Root;
 use event_runtime::error::chain;
 use sea_orm::DbErr;
@@ -59,12 +59,13 @@ async fn check(metadatas: &Metadatas) -> Result<bool, DbErr> {
             metrics::counter!("pins_lost_total").increment(1);
             tracing::warn!(mint = %stored.mint_id, cid = stored.cid, "metadata is given to its places again");
             let label = stored.mint_id.to_string();
-            for block in &blocks {
-                let root =
-                    Root { cid: block.cid(), label: &label, blocks: std::slice::from_ref(block) };
-                // What is wrong shows in the check that follows.
-                metadatas.places.keep(root).await.ok();
-            }
+            let root = |block| Root {
+                cid: Block::cid(block),
+                label: &label,
+                blocks: slice::from_ref(block),
+            };
+            // What is wrong shows in the check that follows.
+            metadatas.places.keep(&blocks.each_ref().map(root)).await.ok();
             match metadatas.places.check(&blocks).await {
                 Ok(kept) => (kept, next),
                 Err(error) => {
@@ -74,7 +75,7 @@ async fn check(metadatas: &Metadatas) -> Result<bool, DbErr> {
             }
         }
     };
-    view::checked(store.db(), stored.mint_id, &kept, now, next).await?;
+    view::checked(store.db(), &[stored.mint_id], &kept, now, next).await?;
     Ok(true)
 }
 

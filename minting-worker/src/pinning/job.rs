@@ -2,15 +2,18 @@
 
 use std::{
     convert::Infallible,
+    slice,
     sync::atomic::{AtomicBool, Ordering},
 };
 
 use async_trait::async_trait;
 use aws_lc_rs::rand;
 use chrono::TimeDelta;
-use content_blocks::Cid;
-use content_pins::{NotEnough, PlaceError, Places, Root};
-use event_runtime::{ExecuteError, Expected, Job, JobOutcome, JobWorker, Streams, UnitOfWork};
+use content_blocks::{Block, Cid};
+use content_pins::{Kept, NotEnough, PlaceError, Places, Root};
+use event_runtime::{
+    ExecuteError, Expected, Job, JobOutcome, JobWorker, Streams, UnitOfWork, error::chain,
+};
 use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
 use shared_schemas::{MintId, consent::TextWish, envelope, moderation::Subject};
@@ -20,7 +23,7 @@ use crate::{
     content::{self, view::Content},
     metadata::{
         document::{About, DocumentError, Metadata, hex},
-        view::{self, Stored},
+        view::{self, Draft, Stored},
     },
     mint::{
         self,
@@ -53,7 +56,7 @@ pub struct Metadatas {
 }
 
 #[derive(Debug, thiserror::Error)]
-enum KeepError {
+pub(super) enum KeepError {
     #[error("the database failed")]
     Storage(#[from] DbErr),
     #[error("the mint could not be moved")]
@@ -88,6 +91,17 @@ impl JobWorker for KeepMetadata {
 
     async fn run(&self, job: &Job) -> JobOutcome {
         outcome(self.0.keep(job).await)
+    }
+
+    fn at_once(&self) -> u16 {
+        50
+    }
+
+    async fn run_together(&self, jobs: &[Job]) -> bool {
+        self.0.keep_together(jobs).await.unwrap_or_else(|error| {
+            tracing::debug!(error = chain(&error), "metadata is kept one by one");
+            false
+        })
     }
 }
 
@@ -134,6 +148,10 @@ impl Metadatas {
         let Some(listed) = mint::view::find(store.db(), mint_id, None).await? else {
             return Ok(());
         };
+        if mint.stage == Stage::Withdrawn {
+            // Perhaps an attempt was cut off between what it kept and the withdrawal.
+            return self.give_up(job).await;
+        }
         if mint.stage != Stage::Requested {
             if !mint.is_tombstoned {
                 // What was put away with a tombstone is given to its places again by the audit.
@@ -156,26 +174,16 @@ impl Metadatas {
         let Some((metadata, salt)) = made(listed.subject, &content, text, known)? else {
             return Ok(());
         };
-        // Stored before anything is kept anywhere: a second attempt keeps the same, and what is kept can be given up.
-        view::put(store.db(), mint_id, version, text, &salt, &metadata).await?;
-        let label = mint_id.to_string();
-        let blocks = metadata.blocks();
-        let (document, image) = (metadata.document.cid(), metadata.image.cid());
-        for (cid, block) in [image, document].into_iter().zip(blocks.chunks(1)) {
-            self.places.keep(Root { cid, label: &label, blocks: block }).await?;
-        }
-        let kept = self.places.check(&blocks).await?;
+        let pin = pin(&metadata, wallet.address);
+        let cids = [metadata.document.cid(), metadata.image.cid()];
+        let draft = Draft { mint_id, content_version: version, text_wish: text, salt, metadata };
+        let kept = self.put(slice::from_ref(&draft)).await?;
 
-        let pin = Pin {
-            cid: document.to_string(),
-            digest: hex(document.hash().digest()),
-            owner: wallet.address,
-        };
         let work = store.begin().await?;
         let is_wanted = self.hold(&work, mint_id, &cause, Some(&pin)).await?;
         if !is_wanted {
             // Withdrawn while it was kept, and perhaps given up before all of it was there.
-            return self.release(work, mint_id, [document, image]).await;
+            return self.release(work, mint_id, cids).await;
         }
         let content = content::view::find(work.txn(), listed.subject).await?;
         let stored = view::find(work.txn(), mint_id).await?;
@@ -185,9 +193,26 @@ impl Metadatas {
             return Err(KeepError::Changed);
         }
         let now = store.clock().now();
-        view::checked(work.txn(), mint_id, &kept, now, now + self.audit_interval).await?;
+        view::checked(work.txn(), &[mint_id], &kept, now, now + self.audit_interval).await?;
         work.commit().await?;
         Ok(())
+    }
+
+    /// Stores what tokens are to say and keeps it everywhere. Stored before anything is kept anywhere: a second attempt keeps the
+    /// same, and what is kept can be given up.
+    pub(super) async fn put(&self, drafts: &[Draft]) -> Result<Kept, KeepError> {
+        view::put_all(self.mints.store().db(), drafts).await?;
+        let labelled =
+            drafts.iter().map(|draft| (draft.mint_id.to_string(), draft.metadata.blocks()));
+        let labelled: Vec<(String, [Block; 2])> = labelled.collect();
+        let roots = labelled.iter().flat_map(|(label, blocks)| {
+            blocks.iter().map(move |block| Root {
+                cid: block.cid(),
+                label,
+                blocks: slice::from_ref(block),
+            })
+        });
+        Ok(self.places.keep(&roots.collect::<Vec<_>>()).await?)
     }
 
     async fn give_up(&self, job: &Job) -> Result<(), KeepError> {
@@ -257,8 +282,14 @@ impl Metadatas {
     }
 }
 
+/// What a mint is told of its metadata.
+pub(super) fn pin(metadata: &Metadata, owner: String) -> Pin {
+    let document = metadata.document.cid();
+    Pin { cid: document.to_string(), digest: hex(document.hash().digest()), owner }
+}
+
 /// The metadata of content and its salt: the salt of before, if it is about the same text. `None` if the text is gone.
-fn made(
+pub(super) fn made(
     subject: Subject,
     content: &Content,
     text: TextWish,

@@ -7,3 +7,4 @@ pub mod audit;
 pub mod gateway;
 pub mod job;
 pub mod reactor;
+mod together;

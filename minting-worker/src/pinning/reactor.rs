@@ -20,22 +20,37 @@ impl Reactor for FollowMints {
     }
 
     async fn react(&self, work: &UnitOfWork, event: &RecordedEvent) -> Result<(), ApplyError> {
-        let Some(mint) = event.open::<MintEvent>()? else { return Ok(()) };
-        let kind = match &mint.event {
-            // A retry of what was pinned before finds nothing to do.
-            MintEvent::Requested { .. } | MintEvent::Retried {} | MintEvent::Restored {} => KEEP,
-            MintEvent::Withdrawn {} | MintEvent::Tombstoned {} => GIVE_UP,
-            MintEvent::Pinned { .. }
-            | MintEvent::Planned { .. }
-            | MintEvent::Signed { .. }
-            | MintEvent::Broadcast { .. }
-            | MintEvent::Mined { .. }
-            | MintEvent::Reorged { .. }
-            | MintEvent::Final { .. }
-            | MintEvent::Parked { .. } => return Ok(()),
-        };
-        let task = Task { mint_id: MintId(mint.aggregate_id), metadata: mint.consequence() };
-        work.enqueue(kind, &mint.id.to_string(), &task).await?;
+        self.react_all(work, std::slice::from_ref(event)).await
+    }
+
+    async fn react_all(
+        &self,
+        work: &UnitOfWork,
+        events: &[RecordedEvent],
+    ) -> Result<(), ApplyError> {
+        let (mut keep, mut give_up) = (Vec::new(), Vec::new());
+        for event in events {
+            let Some(mint) = event.open::<MintEvent>()? else { continue };
+            let tasks = match &mint.event {
+                // A retry of what was pinned before finds nothing to do.
+                MintEvent::Requested { .. } | MintEvent::Retried {} | MintEvent::Restored {} => {
+                    &mut keep
+                }
+                MintEvent::Withdrawn {} | MintEvent::Tombstoned {} => &mut give_up,
+                MintEvent::Pinned { .. }
+                | MintEvent::Planned { .. }
+                | MintEvent::Signed { .. }
+                | MintEvent::Broadcast { .. }
+                | MintEvent::Mined { .. }
+                | MintEvent::Reorged { .. }
+                | MintEvent::Final { .. }
+                | MintEvent::Parked { .. } => continue,
+            };
+            let task = Task { mint_id: MintId(mint.aggregate_id), metadata: mint.consequence() };
+            tasks.push((mint.id.to_string(), task));
+        }
+        work.enqueue_all(KEEP, &keep).await?;
+        work.enqueue_all(GIVE_UP, &give_up).await?;
         Ok(())
     }
 }

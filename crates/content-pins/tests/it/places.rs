@@ -30,9 +30,9 @@ async fn a_tree_is_kept_by_a_node_and_a_directory_and_released_by_both() {
     let blocks = blocks();
     let root = root(&blocks);
 
-    let kept = places.keep(root).await.unwrap();
+    let kept = places.keep(&[root]).await.unwrap();
     assert_eq!((kept.at.len(), kept.not_at.len()), (2, 0));
-    places.keep(root).await.unwrap();
+    places.keep(&[root]).await.unwrap();
     assert_eq!(node.pinned(), [root.cid.to_string()]);
     assert!(store.is_pinned(&root.cid).unwrap());
 
@@ -50,9 +50,9 @@ async fn a_node_that_lies_is_not_counted() {
         let both: Vec<Arc<dyn Place>> = vec![directory, Arc::new(Kubo::new(node.url.clone()))];
         let blocks = blocks();
 
-        let one = Places::new(both.clone(), 1).unwrap().keep(root(&blocks)).await.unwrap();
+        let one = Places::new(both.clone(), 1).unwrap().keep(&[root(&blocks)]).await.unwrap();
         assert_eq!(one.at, ["embedded"]);
-        let refused = Places::new(both, 2).unwrap().keep(root(&blocks)).await.unwrap_err();
+        let refused = Places::new(both, 2).unwrap().keep(&[root(&blocks)]).await.unwrap_err();
         assert_eq!((refused.enough, refused.kept.at.len(), refused.kept.not_at.len()), (2, 1, 1));
     }
 }
@@ -62,14 +62,14 @@ async fn a_node_that_lost_a_block_is_found_out_and_gets_it_again() {
     let node = Node::start(Fault::None).await;
     let places = Places::new(vec![Arc::new(Kubo::new(node.url.clone()))], 1).unwrap();
     let blocks = blocks();
-    places.keep(root(&blocks)).await.unwrap();
+    places.keep(&[root(&blocks)]).await.unwrap();
     places.check(&blocks).await.unwrap();
 
     let long_from_now = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1 << 40);
     node.store().collect(long_from_now).unwrap();
 
     assert!(places.check(&blocks).await.is_err());
-    places.keep(root(&blocks)).await.unwrap();
+    places.keep(&[root(&blocks)]).await.unwrap();
     places.check(&blocks).await.unwrap();
 }
 
@@ -88,7 +88,7 @@ async fn a_service_fetches_from_us_and_is_asked_for_the_bytes() {
     let places = Places::new(vec![Arc::new(PinningService::new(settings("t")))], 1).unwrap();
     let blocks = [block];
 
-    let kept = places.keep(root(&blocks)).await.unwrap();
+    let kept = places.keep(&[root(&blocks)]).await.unwrap();
     assert_eq!(kept.at, ["service-127.0.0.1"]);
     assert_eq!(service.pinned(), [root(&blocks).cid.to_string()]);
     places.release(&root(&blocks).cid, "mint-1").await.unwrap();
@@ -107,7 +107,7 @@ async fn a_service_that_cannot_fetch_says_so() {
     let places = Places::new(vec![Arc::new(PinningService::new(settings))], 1).unwrap();
     let blocks = blocks();
 
-    let refused = places.keep(root(&blocks)).await.unwrap_err();
+    let refused = places.keep(&[root(&blocks)]).await.unwrap_err();
 
     assert!(refused.to_string().contains("gave up"), "{refused}");
 }

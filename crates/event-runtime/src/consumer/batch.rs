@@ -228,6 +228,7 @@ impl Consumer {
         let is_new = self.mark(work, lane, entries, last).await?;
         let mut blocked = self.blocked(work, lane, entries).await?;
         let mut outcome = Outcome::default();
+        let mut due = Vec::with_capacity(entries.len());
         for entry in entries.iter().filter(|entry| is_new(entry.sequence)) {
             if let Some((_, aggregate)) = entry.aggregate()
                 && blocked.contains(&aggregate)
@@ -239,10 +240,7 @@ impl Consumer {
                 continue;
             }
             match entry.decode(self.subscription.key) {
-                Ok(event) => {
-                    handle(&*self.handler, work, &event).await?;
-                    outcome.applied.push(event.occurred_at);
-                }
+                Ok(event) => due.push(event),
                 Err(error) => {
                     let row =
                         ParkedRow::new(self.subscription, entry, "undecodable", &chain(&error));
@@ -258,6 +256,10 @@ impl Consumer {
                 }
             }
         }
+        if !due.is_empty() {
+            handle(&*self.handler, work, &due).await?;
+        }
+        outcome.applied.extend(due.iter().map(|event| event.occurred_at));
         if lane.is_careful {
             for entry in entries {
                 attempt::end(work.txn(), self.subscription, entry.sequence).await?;

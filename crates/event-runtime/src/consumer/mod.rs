@@ -48,16 +48,16 @@ pub(crate) trait Handler: Send + Sync {
     fn group(&self) -> &'static str;
     fn reads(&self) -> &'static [Service];
     fn concurrency(&self) -> Concurrency;
-    async fn handle(&self, work: &UnitOfWork, event: &RecordedEvent) -> Result<(), ApplyError>;
+    async fn handle(&self, work: &UnitOfWork, events: &[RecordedEvent]) -> Result<(), ApplyError>;
 }
 
-/// Calls a handler. One that panics has a bug with this event, not with the others.
+/// Calls a handler. One that panics has a bug with these events, not with the others.
 pub(crate) async fn handle(
     handler: &dyn Handler,
     work: &UnitOfWork,
-    event: &RecordedEvent,
+    events: &[RecordedEvent],
 ) -> Result<(), ApplyError> {
-    AssertUnwindSafe(handler.handle(work, event)).catch_unwind().await.unwrap_or_else(|panic| {
+    AssertUnwindSafe(handler.handle(work, events)).catch_unwind().await.unwrap_or_else(|panic| {
         Err(ApplyError::reject("panic", format!("the handler panicked: {}", panic_text(&*panic))))
     })
 }
@@ -78,8 +78,11 @@ impl<P: Projection> Handler for ProjectionHandler<P> {
         self.0.concurrency()
     }
 
-    async fn handle(&self, work: &UnitOfWork, event: &RecordedEvent) -> Result<(), ApplyError> {
-        self.0.apply(work.txn(), event).await
+    async fn handle(&self, work: &UnitOfWork, events: &[RecordedEvent]) -> Result<(), ApplyError> {
+        for event in events {
+            self.0.apply(work.txn(), event).await?;
+        }
+        Ok(())
     }
 }
 
@@ -99,8 +102,11 @@ impl<R: Reactor> Handler for ReactorHandler<R> {
         self.0.concurrency()
     }
 
-    async fn handle(&self, work: &UnitOfWork, event: &RecordedEvent) -> Result<(), ApplyError> {
-        self.0.react(work, event).await
+    async fn handle(&self, work: &UnitOfWork, events: &[RecordedEvent]) -> Result<(), ApplyError> {
+        match events {
+            [event] => self.0.react(work, event).await,
+            events => self.0.react_all(work, events).await,
+        }
     }
 }
 

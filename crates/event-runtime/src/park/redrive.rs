@@ -182,7 +182,7 @@ async fn apply(
     let key = StreamKey::new(service, u16::try_from(oldest.partition).unwrap_or(0));
     let entry = Entry { sequence: u64::try_from(oldest.sequence).unwrap_or(0), fields };
     let event = entry.decode(key).map_err(|error| ApplyError::reject("undecodable", error))?;
-    handle(handler, work, &event).await
+    handle(handler, work, &[event]).await
 }
 
 async fn remove(work: &UnitOfWork, group: &str, oldest: &Oldest) -> Result<(), DbErr> {

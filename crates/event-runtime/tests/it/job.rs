@@ -260,3 +260,63 @@ async fn a_worker_that_lost_its_job_does_not_decide_about_it_any_more() {
     }
     assert_eq!(state(&world, "long").await, ("done".to_owned(), 2, String::new()));
 }
+
+/// Does errands together, unless one of them has to be done alone.
+#[derive(Clone, Default)]
+struct Tour {
+    together: Arc<Mutex<Vec<usize>>>,
+    alone: Errands,
+}
+
+#[async_trait]
+impl JobWorker for Tour {
+    fn kind(&self) -> &'static str {
+        "errand"
+    }
+
+    async fn run(&self, job: &Job) -> JobOutcome {
+        self.alone.run(job).await
+    }
+
+    fn at_once(&self) -> u16 {
+        5
+    }
+
+    async fn run_together(&self, jobs: &[Job]) -> bool {
+        assert!(jobs.iter().all(|job| job.key != "panics-once"), "a bug");
+        let is_plain = jobs.iter().all(|job| job.key.starts_with("works"));
+        if is_plain {
+            self.together.lock().unwrap().push(jobs.len());
+        }
+        is_plain
+    }
+}
+
+#[tokio::test]
+async fn jobs_are_done_together_and_one_by_one_where_that_does_not_go() {
+    let world = World::new(1).await;
+    let store = world.engagement(&world.engagement_url).await;
+    let tour = Tour::default();
+    let keys: Vec<String> = (0..12).map(|number| format!("works-{number}")).collect();
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    ask(&store, &keys).await;
+    let builder = RuntimeBuilder::new(store.clone(), world.redis.url()).worker(tour.clone());
+    let node = Node::start(builder.build());
+    let open = "SELECT count(*) FROM engagement.job WHERE state = 'ready'";
+    eventually(LIMIT, || async { world.number(open).await.unwrap() == 0 }).await;
+
+    let together: Vec<usize> = tour.together.lock().unwrap().clone();
+    // The last two of twelve are two together as well.
+    assert_eq!(together, [5, 5, 2]);
+    assert!(keys.iter().all(|key| tour.alone.attempts(key) == 0));
+
+    ask(&store, &["works-as-ever", "is-hopeless", "panics-once", "works-too"]).await;
+    eventually(LIMIT, || async { world.number(open).await.unwrap() == 0 }).await;
+    assert_eq!(state(&world, "is-hopeless").await, ("failed".to_owned(), 1, "hopeless".to_owned()));
+    assert_eq!(state(&world, "panics-once").await, ("done".to_owned(), 2, String::new()));
+    assert_eq!(tour.alone.attempts("works-as-ever"), 1);
+    assert_eq!(tour.alone.attempts("works-too"), 1);
+    let kept = "SELECT count(*) FROM engagement.job WHERE state = 'done' AND payload <> '{}'";
+    assert_eq!(world.number(kept).await.unwrap(), 0);
+    node.stop().await;
+}

@@ -1,5 +1,13 @@
 //! Reacting: a command of one's own and a job for the outside world, once per event.
 
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
 use async_trait::async_trait;
 use event_runtime::{
     Aggregate, ApplyError, Expected, Job, JobOutcome, JobWorker, Reactor, RecordedEvent,
@@ -8,10 +16,11 @@ use event_runtime::{
 use serde::{Deserialize, Serialize};
 use shared_schemas::{Event, EventId, Service};
 use test_kit::{eventually, stream_key};
+use uuid::Uuid;
 
 use crate::{
     counter::CounterEvent,
-    world::{LIMIT, Node, World},
+    world::{LIMIT, Node, World, id},
 };
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,7 +39,7 @@ impl Event for EchoEvent {
 struct Echo;
 
 impl Aggregate for Echo {
-    type Id = uuid::Uuid;
+    type Id = Uuid;
     type Event = EchoEvent;
 
     fn evolve(self, _: &EchoEvent) -> Self {
@@ -154,4 +163,93 @@ async fn a_reactor_cannot_be_rebuilt() {
     assert!(node.runtime.rebuild("engagement.echo").await.is_err());
     assert!(node.runtime.redrive("engagement.nobody", None).await.is_err());
     node.stop().await;
+}
+
+/// Reacts to many events in one go, unless one of them is unlucky.
+struct Chorus {
+    echoes: Streams<Echo>,
+    most_at_once: Arc<AtomicUsize>,
+}
+
+#[async_trait]
+impl Reactor for Chorus {
+    fn group(&self) -> &'static str {
+        "engagement.chorus"
+    }
+
+    fn reads(&self) -> &'static [Service] {
+        &[Service::Post]
+    }
+
+    async fn react(&self, work: &UnitOfWork, event: &RecordedEvent) -> Result<(), ApplyError> {
+        self.react_all(work, std::slice::from_ref(event)).await
+    }
+
+    async fn react_all(
+        &self,
+        work: &UnitOfWork,
+        events: &[RecordedEvent],
+    ) -> Result<(), ApplyError> {
+        let mut heard: HashMap<Uuid, Vec<EchoEvent>> = HashMap::new();
+        let mut commands = Vec::new();
+        for event in events {
+            let Some(recorded) = event.open::<CounterEvent>()? else { continue };
+            if recorded.event == (CounterEvent::Added { amount: 13 }) {
+                return Err(ApplyError::reject("unlucky", "13"));
+            }
+            heard
+                .entry(recorded.aggregate_id)
+                .or_default()
+                .push(EchoEvent::Heard { event_id: recorded.id });
+            commands.push((recorded.aggregate_id, recorded.consequence()));
+        }
+        self.most_at_once.fetch_max(events.len(), Ordering::Relaxed);
+        self.echoes
+            .execute_all_in::<std::convert::Infallible>(work, &commands, |id, _| {
+                heard.get(&id).cloned().unwrap_or_default()
+            })
+            .await?;
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn events_that_are_reacted_to_together_take_effect_once_and_a_bad_one_costs_only_itself() {
+    let world = World::new(1).await;
+    let relay = world.relay();
+    world.add_many(5, 8).await;
+    world.add(id(3), 13).await;
+    // It waits behind the one that is parked.
+    world.add(id(3), 1).await;
+    world.add_many(5, 2).await;
+    eventually(LIMIT, || world.published()).await;
+
+    let store = world.engagement(&world.engagement_url).await;
+    let most_at_once = Arc::new(AtomicUsize::new(0));
+    let echoes = Streams::without_read_model(store.clone());
+    let chorus = Chorus { echoes, most_at_once: Arc::clone(&most_at_once) };
+    let node = Node::start(RuntimeBuilder::new(store, world.redis.url()).reactor(chorus).build());
+    let settled = || async {
+        let parked = world.number("SELECT count(*) FROM engagement.parked_event").await?;
+        let heard = world
+            .number(
+                "SELECT count(DISTINCT p.id) FROM post.event p JOIN engagement.event e
+                   ON (e.data ->> 'event_id')::uuid = p.id AND e.aggregate_id = p.aggregate_id",
+            )
+            .await?;
+        let all = world.number("SELECT count(*) FROM engagement.event").await?;
+        anyhow::ensure!(
+            (heard, all, parked) == (48, 48, 4),
+            "{heard} heard in {all} echoes, {parked} parked"
+        );
+        Ok(())
+    };
+    eventually(LIMIT, settled).await;
+
+    world.add_many(5, 10).await;
+    let all = "SELECT count(*) FROM engagement.event";
+    eventually(LIMIT, || async { world.number(all).await.unwrap() == 88 }).await;
+    assert!(most_at_once.load(Ordering::Relaxed) > 1, "they were reacted to one by one");
+    node.stop().await;
+    relay.stop().await;
 }

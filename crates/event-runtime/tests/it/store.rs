@@ -172,6 +172,71 @@ async fn an_aggregate_stays_as_a_unit_of_work_found_it_even_if_nothing_was_recor
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn many_aggregates_are_decided_in_one_go_new_ones_too_each_with_its_metadata() {
+    let world = World::new(1).await;
+    let counters = world.counters();
+    world.add(id(1), 5).await;
+    world.add(id(2), 6).await;
+    let commands: Vec<_> = [4, 3, 2, 1]
+        .map(|number| {
+            let correlation_id = Some(id(number + 100));
+            (id(number), Metadata { correlation_id, ..Metadata::default() })
+        })
+        .into();
+
+    let work = world.post.begin().await.unwrap();
+    counters
+        .execute_all_in::<Infallible>(&work, &commands, |counter, state| {
+            match (counter == id(3), state.total) {
+                (true, _) => Vec::new(),
+                (false, total) => {
+                    vec![CounterEvent::Added { amount: total }, CounterEvent::Added { amount: 1 }]
+                }
+            }
+        })
+        .await
+        .unwrap();
+    work.commit().await.unwrap();
+
+    let found = join_all((1..=4).map(|number| counters.state(id(number)))).await;
+    let found: Vec<_> = found
+        .into_iter()
+        .map(|found| found.map(|(counter, version)| (counter.total, version.0)).unwrap())
+        .collect();
+    assert_eq!(found, [(11, 3), (13, 3), (0, 0), (1, 2)]);
+    let history = world.post.history(counters.store().db(), "counter", id(4)).await.unwrap();
+    let correlations: Vec<_> = history.iter().map(|event| event.metadata.correlation_id).collect();
+    assert_eq!(correlations, [Some(id(104)); 2]);
+    let relay = world.relay();
+    eventually(LIMIT, || world.published()).await;
+    relay.stop().await;
+}
+
+/// What cannot be held is in conflict with whoever creates it first; nothing of the others is recorded either.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_units_of_work_that_create_the_same_aggregate_among_others_one_is_in_conflict() {
+    let world = World::new(1).await;
+    let counters = world.counters();
+    let commands = [1, 2].map(|number| (id(number), Metadata::default()));
+    let add = |_, _: &Counter| vec![CounterEvent::Added { amount: 1 }];
+
+    let first = world.post.begin().await.unwrap();
+    counters.execute_all_in::<Infallible>(&first, &commands[..1], add).await.unwrap();
+    let second = world.post.begin().await.unwrap();
+    let both = counters.execute_all_in::<Infallible>(&second, &commands, add);
+    let committing = async {
+        eventually(LIMIT, || async { world.waiting_for_rows().await.unwrap() == 1 }).await;
+        first.commit().await.unwrap();
+    };
+    let (both, ()) = tokio::join!(both, committing);
+
+    assert!(matches!(both, Err(ExecuteError::VersionConflict { .. })), "{both:?}");
+    second.rollback().await.unwrap();
+    assert_eq!(counters.state(id(1)).await.unwrap().1, Version(1));
+    assert_eq!(counters.state(id(2)).await.unwrap().1, Version(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn of_twenty_writers_of_a_new_aggregate_one_creates_it_and_the_others_follow() {
     let world = World::new(1).await;
     let counters = world.counters();

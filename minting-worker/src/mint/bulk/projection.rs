@@ -8,11 +8,13 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, raw_sql};
 use serde_json::{Value, json};
 use shared_schemas::mint::{MintEvent, MintState};
 
-use super::super::projection::MintReadModel;
+use super::super::{projection::MintReadModel, view::columns};
 
-/// What lanes do to many mints at once.
+/// What happens to many mints at once.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Kind {
+    Requested,
+    Pinned,
     Planned,
     Signed,
     Broadcast,
@@ -64,6 +66,15 @@ pub(in crate::mint) async fn apply_all(
 fn row(recorded: &Recorded<MintEvent>) -> Option<(Kind, Value)> {
     let id = recorded.aggregate_id;
     Some(match &recorded.event {
+        MintEvent::Requested { subject, author_id } => {
+            let (kind, subject_id) = columns(*subject);
+            let row =
+                json!({ "id": id, "kind": kind, "subject_id": subject_id, "author_id": author_id });
+            (Kind::Requested, row)
+        }
+        MintEvent::Pinned { cid, digest, owner } => {
+            (Kind::Pinned, json!({ "id": id, "cid": cid, "digest": digest, "owner": owner }))
+        }
         MintEvent::Planned { lane, erc1155_id } => {
             (Kind::Planned, json!({ "id": id, "lane": lane, "token_id": erc1155_id }))
         }
@@ -76,9 +87,7 @@ fn row(recorded: &Recorded<MintEvent>) -> Option<(Kind, Value)> {
             json!({ "id": id, "hash": hash, "block": block, "block_hash": block_hash }),
         ),
         MintEvent::Final { .. } => (Kind::Final, json!({ "id": id })),
-        MintEvent::Requested { .. }
-        | MintEvent::Withdrawn {}
-        | MintEvent::Pinned { .. }
+        MintEvent::Withdrawn {}
         | MintEvent::Reorged { .. }
         | MintEvent::Parked { .. }
         | MintEvent::Retried {}
@@ -94,6 +103,7 @@ async fn write(
     rows: Value,
 ) -> Result<(), DbErr> {
     let state = match kind {
+        Kind::Requested | Kind::Pinned => MintState::ReadyForMinting,
         Kind::Final => MintState::MintingCompleted,
         Kind::Planned | Kind::Signed | Kind::Broadcast | Kind::Mined => {
             MintState::MintingInProgress
@@ -101,6 +111,20 @@ async fn write(
     };
     let state = state.as_str();
     let statement = match kind {
+        Kind::Requested => raw_sql!(
+            Postgres,
+            "INSERT INTO mint (id, subject_kind, subject_id, author_id, state, stage, requested_at, updated_at)
+               SELECT r.id, r.kind, r.subject_id, r.author_id, {state}, 'REQUESTED', {at}, {at}
+                 FROM jsonb_to_recordset({rows}) AS r (id uuid, kind text, subject_id uuid, author_id uuid)
+               ON CONFLICT ON CONSTRAINT mint_pkey
+                 DO UPDATE SET state = EXCLUDED.state, stage = EXCLUDED.stage, updated_at = EXCLUDED.updated_at,
+                   cid = NULL, digest = NULL, owner = NULL"
+        ),
+        Kind::Pinned => raw_sql!(
+            Postgres,
+            "UPDATE mint SET stage = 'PINNED', cid = r.cid, digest = r.digest, owner = r.owner, updated_at = {at}
+               FROM jsonb_to_recordset({rows}) AS r (id uuid, cid text, digest text, owner text) WHERE mint.id = r.id"
+        ),
         Kind::Planned => raw_sql!(
             Postgres,
             "UPDATE mint SET state = {state}, stage = 'PLANNED', lane = r.lane, token_id = r.token_id, updated_at = {at}
