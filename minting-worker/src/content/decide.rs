@@ -159,4 +159,43 @@ mod tests {
         assert!(wants(all, Some(true), before));
         assert!(!wants(all, Some(false), after));
     }
+
+    #[test]
+    fn content_is_minted_when_all_of_it_holds_and_when_each_of_it_fails_it_is_not() {
+        let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        let before = now - TimeDelta::minutes(1);
+        let delay = TimeDelta::seconds(60);
+        let given = Given {
+            minting: MintingWish::Everything,
+            text: TextWish::Commitment,
+            minting_since: before,
+        };
+        let moderated = Moderated { blocks: false, clears: true };
+        let facts = Facts { given: Some(given), has_wallet: true, moderated };
+        let content = Content {
+            published: true,
+            version: Some(1),
+            published_at: Some(before),
+            text_at: Some(before),
+            ..Content::of(UserId(uuid::Uuid::from_u128(1)))
+        };
+        let decided = |content: &Content, facts: Facts| outcome(content, facts, delay, now);
+
+        assert_eq!(decided(&content, facts), Outcome::Mint(content.author_id));
+        for facts in [
+            Facts { given: None, ..facts },
+            Facts { has_wallet: false, ..facts },
+            Facts { moderated: Moderated { blocks: true, ..moderated }, ..facts },
+            Facts { moderated: Moderated { clears: false, ..moderated }, ..facts },
+        ] {
+            assert_eq!(decided(&content, facts), Outcome::NotNow(None), "{facts:?}");
+        }
+        let young = Content { text_at: Some(now), ..content.clone() };
+        assert_eq!(decided(&young, facts), Outcome::NotNow(Some(now + delay)));
+        for gone in
+            [Content { published: false, ..content.clone() }, Content { hidden: true, ..content }]
+        {
+            assert_eq!(decided(&gone, facts), Outcome::GoneAway);
+        }
+    }
 }

@@ -10,7 +10,7 @@ use super::{
 
 impl Content {
     /// Content of which nothing is known but whose it is.
-    fn of(author_id: UserId) -> Self {
+    pub(super) fn of(author_id: UserId) -> Self {
         Self {
             author_id,
             published: false,

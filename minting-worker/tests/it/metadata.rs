@@ -165,3 +165,59 @@ async fn mistakes_in_the_settings_are_reported_all_at_once() {
     let refused = env.read::<minting_worker::config::Config>().err().unwrap().to_string();
     assert!(refused.contains("PIN_REQUIRED asks for too much"), "{refused}");
 }
+
+/// A burst is worked off in batches, and each of its posts is treated as if it were alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_posts_at_once_each_says_its_own_and_those_that_go_leave_nothing() {
+    let world = World::start().await;
+    let anna = person(1);
+    let (world_ref, titled) = (&world, |number: u128, title: String| {
+        let mut event = published(anna);
+        let PostEvent::Published { title: kept, .. } = &mut event else { panic!("not published") };
+        *kept = title;
+        (post(number), event)
+    });
+    world.agree(anna, "EVERYTHING", "FULL_TEXT").await;
+    futures_util::future::join_all((1..=90).map(|number| async move {
+        let (id, event) = titled(number, format!("Post {number}"));
+        world_ref.happen(id, &event).await;
+        if number % 3 == 0 {
+            world_ref.happen(id, &PostEvent::Deleted {}).await;
+        }
+        if number % 3 == 1 {
+            let PostEvent::Published { category, body, .. } = published(anna) else { return };
+            let title = format!("Post {number}, corrected");
+            world_ref
+                .happen(id, &PostEvent::Edited { title, body, category, author_id: anna })
+                .await;
+        }
+    }))
+    .await;
+
+    for number in 1..=90 {
+        let id =
+            shared_schemas::MintId::of(shared_schemas::moderation::Subject::Post(post(number)));
+        let expected = match number % 3 {
+            0 => None,
+            1 => Some(format!("Post {number}, corrected")),
+            _ => Some(format!("Post {number}")),
+        };
+        eventually(SOON, || async {
+            let path = format!("/mints/{id}/metadata");
+            let (status, metadata) = world.get(Some((anna, Role::User)), &path).await;
+            let is_kept = metadata["kept_at"].as_array().is_some_and(|at| !at.is_empty());
+            let name = metadata["document"]["name"].as_str().map(str::to_owned);
+            if (expected.is_none() && status == 404) || (is_kept && name == expected) {
+                return Ok(());
+            }
+            Err((number, status, metadata))
+        })
+        .await;
+    }
+    let blocks: usize = std::fs::read_dir(world.blocks().join("pins"))
+        .unwrap()
+        .filter(|pin| std::fs::read_dir(pin.as_ref().unwrap().path()).unwrap().count() > 0)
+        .count();
+    // A document and a picture of each that stands; what was said before a correction may still be there until it is swept.
+    assert!((120..=180).contains(&blocks), "{blocks} roots are pinned");
+}
