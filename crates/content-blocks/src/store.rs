@@ -16,6 +16,10 @@ use crate::{
     dag::Walk,
 };
 
+/// From how many files on the whole file system is written to the disk at once, where that can be asked for: a file system is asked
+/// three times for a hundred files then, and not three hundred times. Elsewhere it never is.
+const MANY: usize = if cfg!(target_os = "linux") { 16 } else { usize::MAX };
+
 /// Why the store cannot do it.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -286,8 +290,8 @@ impl Store {
         self.directory.join("blocks").join(end.into_iter().collect::<String>()).join(name)
     }
 
-    /// Writes files so that each is there whole after a crash, or not at all: all of them to the disk, then all to their names,
-    /// then the names to the disk. One after the other they would wait for it each.
+    /// Writes files so that each is there whole after a crash, or not at all: the bytes to the disk, then the names, then the names
+    /// to the disk.
     fn write(&self, files: &BTreeMap<PathBuf, &[u8]>) -> Result<(), StoreError> {
         let (mut written, mut directories) = (Vec::with_capacity(files.len()), BTreeSet::new());
         for (path, bytes) in files {
@@ -295,24 +299,43 @@ impl Store {
             fs::create_dir_all(parent).map_err(at(parent))?;
             // It may be new itself.
             directories.extend([Some(parent), parent.parent()].into_iter().flatten());
+            if bytes.is_empty() {
+                // There is no half of it.
+                File::create(path).map_err(at(path))?;
+                continue;
+            }
             let temporary = tempfile::Builder::new()
                 .tempfile_in(self.directory.join("tmp"))
                 .and_then(|mut file| file.write_all(bytes).map(|()| file))
                 .map_err(at(path))?;
-            written.push((path, bytes, temporary));
+            written.push((path, temporary));
         }
-        for (path, bytes, temporary) in &written {
-            if !bytes.is_empty() {
+        let is_many = files.len() >= MANY;
+        if is_many && !written.is_empty() {
+            self.sync_everything()?;
+        } else {
+            for (path, temporary) in &written {
                 temporary.as_file().sync_data().map_err(at(path))?;
             }
         }
-        for (path, _, temporary) in written {
+        for (path, temporary) in written {
             temporary.persist(path).map_err(|error| at(path)(error.error))?;
+        }
+        if is_many {
+            return self.sync_everything();
         }
         for directory in directories {
             File::open(directory).and_then(|found| found.sync_all()).map_err(at(directory))?;
         }
         Ok(())
+    }
+
+    /// Waits until all of the file system is on the disk.
+    fn sync_everything(&self) -> Result<(), StoreError> {
+        let directory = File::open(&self.directory).map_err(at(&self.directory))?;
+        #[cfg(target_os = "linux")]
+        nix::unistd::syncfs(&directory).map_err(|error| at(&self.directory)(error.into()))?;
+        directory.sync_all().map_err(at(&self.directory))
     }
 }
 

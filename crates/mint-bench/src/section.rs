@@ -21,6 +21,15 @@ const LIMIT: Duration = Duration::from_mins(20);
 const BATCHED_PER_BLOCK: u64 = 560;
 const SINGLE_PER_BLOCK: u64 = 375;
 
+/// What can be measured by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Only {
+    /// Many tokens in each transaction.
+    Batched,
+    /// One token in each transaction.
+    Single,
+}
+
 /// Measures the minting worker.
 #[derive(clap::Parser)]
 #[command(about)]
@@ -34,6 +43,9 @@ pub(crate) struct Run {
     /// Blocks to fill
     #[arg(long, default_value_t = 60)]
     blocks: u64,
+    /// Only this
+    #[arg(long)]
+    only: Option<Only>,
     /// Writes the figures as JSON
     #[arg(long)]
     json: Option<PathBuf>,
@@ -46,8 +58,12 @@ impl Run {
     pub(crate) async fn run(self) -> Result<ExitCode> {
         let mut circumstances = Circumstances::now(self.command.clone())?;
         let mut figures = Vec::new();
-        self.batched(&mut figures).await?;
-        self.single(&mut figures).await?;
+        if self.only != Some(Only::Single) {
+            self.batched(&mut figures).await?;
+        }
+        if self.only != Some(Only::Batched) {
+            self.single(&mut figures).await?;
+        }
         note("done");
         circumstances.load_after = crate::report::load()?;
         let report = Report { circumstances, figures };
