@@ -13,6 +13,7 @@ pub mod example;
 pub mod health;
 pub mod http;
 pub mod idempotency;
+pub mod label;
 mod lag;
 pub mod page;
 pub mod problem;
