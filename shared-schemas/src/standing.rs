@@ -14,9 +14,9 @@ choices! {
     SanctionKind {
         /// May read, not write; for a time.
         Mute = "MUTE",
-        /// May not sign in; for a time.
+        /// May appeal, and nothing else; for a time.
         Suspend = "SUSPEND",
-        /// May not sign in; without end.
+        /// May appeal, and nothing else; without end.
         Ban = "BAN",
     }
 }

@@ -149,8 +149,19 @@ async fn sanctions_are_in_force_everywhere_until_they_end() {
 
     let suspension = impose("SUSPEND").await;
     writes(401).await;
-    assert!(Person::sign_in(&world.client, &author.email).await.is_err());
+    let suspended = Person::sign_in(&world.client, &author.email).await.unwrap();
+    let answer = suspended.call(&Method::POST, "/posts", Some(&post)).await.unwrap();
+    let refused = answer.expect(403).unwrap().to_string();
+    let end = (now + TimeDelta::hours(1)).format("%Y-%m-%dT%H:%M:%SZ").to_string();
+    assert!(refused.contains("account-suspended") && refused.contains(&end), "{refused}");
+    let standing = suspended.get("/moderation/standing/mine").await.unwrap();
+    assert!(standing.to_string().contains("Too much of it."), "{standing}");
     lift(suspension).await;
-    until(SOON, || Person::sign_in(&world.client, &author.email)).await.unwrap();
+    until(SOON, || async {
+        let again = Person::sign_in(&world.client, &author.email).await?;
+        again.call(&Method::POST, "/posts", Some(&post)).await?.expect(201)
+    })
+    .await
+    .unwrap();
     world.stack.stop().await.unwrap();
 }
