@@ -120,6 +120,7 @@ fn build(host: &Host<Config>) -> Parts {
     let lifecycle = Lifecycle {
         versions: Streams::new(host.store.clone(), VersionReadModel),
         analysers: Arc::clone(&analysers),
+        degraded: host.degraded.clone(),
     };
     let shadow_files = host.config.shadow_files.clone();
     let is_apart = shadow_files.is_some();
