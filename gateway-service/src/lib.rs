@@ -29,7 +29,7 @@ use event_runtime::{Broadcast, Clock, RuntimeError};
 use poem::Route;
 use service_kit::{
     Env, Trust,
-    health::{self, Health},
+    health::{self, Degraded, Health},
     http::serve,
     program::{self, StartError},
     telemetry,
@@ -150,6 +150,7 @@ pub async fn start(mut env: Env, clock: Clock) -> Result<Running, StartError> {
         caught_up: caught_up.clone(),
         trust: trust.clone(),
         draining: Arc::clone(&draining),
+        degraded: Degraded::default(),
     };
     let own = openapi::routes(health::routes(Route::new(), health), &documents);
     let own = asyncapi::routes(own);

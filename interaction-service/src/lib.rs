@@ -6,8 +6,10 @@
 use std::process::ExitCode;
 
 use event_runtime::Streams;
-use service_kit::{Definition, Host, Parts, sql_migrations};
-use shared_schemas::{Service, comment::CommentEvent, reaction::ReactionEvent};
+use service_kit::{Definition, Host, Parts, label::LabelProjection, sql_migrations};
+use shared_schemas::{
+    CommentId, Service, comment::CommentEvent, moderation::Subject, reaction::ReactionEvent,
+};
 
 use crate::{
     comment::{api::CommentApi, projection::CommentReadModel},
@@ -33,7 +35,13 @@ pub fn definition() -> Definition<()> {
     Definition {
         service: Service::Interaction,
         port: 8002,
-        migrations: sql_migrations!["0001_post", "0002_comment", "0003_reaction", "0004_token"],
+        migrations: sql_migrations![
+            "0001_post",
+            "0002_comment",
+            "0003_reaction",
+            "0004_token",
+            "0005_label"
+        ],
         build,
     }
 }
@@ -66,6 +74,16 @@ fn build(host: &Host<()>) -> Parts {
                 .read_model::<ReactionEvent>(ReactionReadModel)
                 .projection(PostMirror)
                 .projection(TokenProjection)
+                .projection(labels())
                 .reactor(Takedown { comments })
         })
+}
+
+/// The labels of comments.
+fn labels() -> LabelProjection {
+    let subject_id = |subject| match subject {
+        Subject::Comment(CommentId(id)) => Some(id),
+        Subject::Post(_) => None,
+    };
+    LabelProjection { group: "interaction.labels", subject_id }
 }

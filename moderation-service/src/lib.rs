@@ -62,6 +62,7 @@ use crate::{
     settings::Config,
     standing::{
         api::StandingApi, due::DueSanctions, projection::StandingReadModel, reactor::Strikes,
+        review::ReviewsApi,
     },
     statement::api::StatementApi,
     version::{
@@ -99,6 +100,7 @@ pub fn definition() -> Definition<Config> {
             "0008_analyser_version",
             "0009_media",
             "0010_known_before",
+            "0011_ladder",
         ],
         build,
     }
@@ -118,6 +120,7 @@ fn build(host: &Host<Config>) -> Parts {
     let lifecycle = Lifecycle {
         versions: Streams::new(host.store.clone(), VersionReadModel),
         analysers: Arc::clone(&analysers),
+        degraded: host.degraded.clone(),
     };
     let shadow_files = host.config.shadow_files.clone();
     let is_apart = shadow_files.is_some();
@@ -132,6 +135,7 @@ fn build(host: &Host<Config>) -> Parts {
     let parts = Streams::new(host.store.clone(), PartReadModel);
     let batch_run = BatchRun { batches: batches.clone(), cases: cases.clone() };
     let due = DueSanctions { standings: standings.clone() };
+    let ladder = host.config.strike_ladder.clone();
     let (tasks, shutdown) = (host.tasks.clone(), host.shutdown.clone());
     let api = (
         CaseApi { decisions: decisions.clone() },
@@ -141,6 +145,7 @@ fn build(host: &Host<Config>) -> Parts {
         LiveApi { live: Live::new(host, STREAMS) },
         StatementApi { decisions },
         StandingApi { standings: standings.clone() },
+        ReviewsApi { standings: standings.clone() },
         BatchApi { batches, parts },
         JournalApi { store: host.store.clone() },
         MediaApi { images, cases: cases.clone() },
@@ -192,7 +197,7 @@ fn build(host: &Host<Config>) -> Parts {
                     cases: cases.clone(),
                 })
                 .reactor(Confirmation { cases })
-                .reactor(Strikes { standings })
+                .reactor(Strikes { standings, ladder })
                 .reactor(shadow(false));
             // Nobody else has, or needs, what this instance was started with.
             if is_apart { runtime.reactor(shadow(true)) } else { runtime }

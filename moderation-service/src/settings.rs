@@ -4,7 +4,10 @@ use std::{fs, path::Path, sync::Arc};
 
 use service_kit::{Env, config::Settings};
 
-use crate::version::files::{Compiled, FileName, Files, compile, embedded};
+use crate::{
+    standing::ladder::{self, Ladder},
+    version::files::{Compiled, FileName, Files, compile, embedded},
+};
 
 /// Settings of this service.
 pub struct Config {
@@ -15,11 +18,14 @@ pub struct Config {
     pub shadow_files: Option<Files>,
     /// `TWO_REVIEWERS_FROM`: from which reach on a removal takes two moderators; views, and five for each reaction and comment.
     pub two_reviewers_from: u32,
+    /// `STRIKE_LADDER`: how many strikes that count at once lead to what.
+    pub strike_ladder: Ladder,
 }
 
 impl Settings for Config {
     fn read(env: &mut Env) -> Option<Self> {
         let two_reviewers_from = env.or_default("TWO_REVIEWERS_FROM", "10000");
+        let strike_ladder = env.or_default("STRIKE_LADDER", ladder::DEFAULT);
         let built_in = match compile(&embedded(), None) {
             Ok(compiled) => Some(Arc::new(compiled)),
             Err(error) => env.mistake("rules/", &format!("were built in and do not hold: {error}")),
@@ -32,7 +38,12 @@ impl Settings for Config {
                 Err(mistake) => return env.mistake("SHADOW_FILES", &mistake),
             },
         };
-        Some(Self { built_in: built_in?, shadow_files, two_reviewers_from: two_reviewers_from? })
+        Some(Self {
+            built_in: built_in?,
+            shadow_files,
+            two_reviewers_from: two_reviewers_from?,
+            strike_ladder: strike_ladder?,
+        })
     }
 }
 

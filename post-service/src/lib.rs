@@ -8,8 +8,8 @@ pub mod token;
 use std::process::ExitCode;
 
 use event_runtime::Streams;
-use service_kit::{Definition, Host, Parts, sql_migrations};
-use shared_schemas::{Service, post::PostEvent};
+use service_kit::{Definition, Host, Parts, label::LabelProjection, sql_migrations};
+use shared_schemas::{PostId, Service, moderation::Subject, post::PostEvent};
 
 use crate::{
     engagement::projection::EngagementProjection,
@@ -28,7 +28,7 @@ pub fn definition() -> Definition<()> {
     Definition {
         service: Service::Post,
         port: 8001,
-        migrations: sql_migrations!["0001_post", "0002_engagement", "0003_token"],
+        migrations: sql_migrations!["0001_post", "0002_engagement", "0003_token", "0004_label"],
         build,
     }
 }
@@ -45,6 +45,16 @@ fn build(host: &Host<()>) -> Parts {
             .read_model::<PostEvent>(PostReadModel)
             .projection(EngagementProjection)
             .projection(TokenProjection)
+            .projection(labels())
             .reactor(Takedown { posts })
     })
+}
+
+/// The labels of posts.
+fn labels() -> LabelProjection {
+    let subject_id = |subject| match subject {
+        Subject::Post(PostId(id)) => Some(id),
+        Subject::Comment(_) => None,
+    };
+    LabelProjection { group: "post.labels", subject_id }
 }

@@ -237,7 +237,7 @@ pub enum CaseEvent {
         /// Why, worst first.
         reasons: Vec<ModerationReason>,
     },
-    /// The content bears these labels from now on, whatever it bore before.
+    /// The version of the content that the case is about bears these labels from now on, whatever it bore before.
     #[serde(rename = "case.labelled.v1")]
     Labelled {
         /// What bears them.

@@ -14,9 +14,9 @@ choices! {
     SanctionKind {
         /// May read, not write; for a time.
         Mute = "MUTE",
-        /// May not sign in; for a time.
+        /// May appeal, and nothing else; for a time.
         Suspend = "SUSPEND",
-        /// May not sign in; without end.
+        /// May appeal, and nothing else; without end.
         Ban = "BAN",
     }
 }
@@ -61,7 +61,7 @@ pub enum StandingEvent {
         /// The case that had decided it.
         case_id: CaseId,
     },
-    /// A moderator imposed a sanction; private to moderation-service.
+    /// A moderator imposed a sanction, or it followed from strikes; private to moderation-service.
     #[serde(rename = "standing.sanctioned.v1")]
     Sanctioned {
         /// Which sanction.
@@ -78,8 +78,12 @@ pub enum StandingEvent {
         /// The case it goes back to.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         case_id: Option<CaseId>,
-        /// Who imposed it.
-        moderator_id: UserId,
+        /// Who imposed it; nobody, if it followed from strikes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        moderator_id: Option<UserId>,
+        /// How many strikes it follows from; it ends when some are taken back and fewer count.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        strikes: Option<u32>,
     },
     /// A sanction ended; private to moderation-service.
     #[serde(rename = "standing.sanction_ended.v1")]
@@ -88,7 +92,22 @@ pub enum StandingEvent {
         sanction_id: SanctionId,
         /// Why.
         end: SanctionEnd,
-        /// Who took it back.
+        /// Who took it back; nobody, if the strikes were taken back from which it followed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        moderator_id: Option<UserId>,
+    },
+    /// So many strikes count that a person decides what is to follow, a ban perhaps; private to moderation-service.
+    #[serde(rename = "standing.review_requested.v1")]
+    ReviewRequested {
+        /// How many.
+        strikes: u32,
+        /// The removal that made it so many.
+        case_id: CaseId,
+    },
+    /// That was decided, or fewer strikes count; private to moderation-service.
+    #[serde(rename = "standing.review_closed.v1")]
+    ReviewClosed {
+        /// Who decided; nobody, if strikes were taken back.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         moderator_id: Option<UserId>,
     },
@@ -114,6 +133,8 @@ impl Event for StandingEvent {
                 | Self::StrikeWithdrawn { .. }
                 | Self::Sanctioned { .. }
                 | Self::SanctionEnded { .. }
+                | Self::ReviewRequested { .. }
+                | Self::ReviewClosed { .. }
         )
     }
 }

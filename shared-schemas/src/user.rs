@@ -1,5 +1,6 @@
 //! What can happen to a user account, as far as other services may know. Recorded by auth-service.
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{Event, Service, choice::choices, post::Category};
@@ -13,9 +14,9 @@ choices! {
         Inactive = "INACTIVE",
         /// May read, not write.
         Muted = "MUTED",
-        /// May not sign in for a time.
+        /// For a time, may read what is held against it and appeal, and nothing else.
         Suspended = "SUSPENDED",
-        /// May not sign in.
+        /// May read what is held against it and appeal, and nothing else.
         Banned = "BANNED",
     }
 }
@@ -65,6 +66,9 @@ pub enum UserEvent {
     StatusChanged {
         /// The status from now on.
         status: AccountStatus,
+        /// When that ends, unless something is decided meanwhile; never, or not known, if absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<DateTime<Utc>>,
     },
     /// The person closed the account; the last event of its stream.
     #[serde(rename = "user.deleted.v1")]

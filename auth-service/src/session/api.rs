@@ -9,7 +9,7 @@ use poem_openapi::{
 };
 use serde::Deserialize;
 use service_kit::{
-    Caller, Problem, caller::RequestContext, example, problem::ProblemDetails,
+    AnyCaller, Problem, caller::RequestContext, example, problem::ProblemDetails,
     trust::ACCESS_TOKEN_SECONDS,
 };
 use shared_schemas::{SessionId, UserId, session::RevocationReason, user::Role};
@@ -188,8 +188,9 @@ enum SignedOut {
 impl SessionApi {
     /// Sign in
     ///
-    /// Begins a session. Fails with 400 for a malformed request, 401 `invalid-credentials` if the address is unknown or not
-    /// verified, the password another one or the account banned, all alike; 429 after ten failures within ten minutes, and 503
+    /// Begins a session. Whoever is suspended or banned gets one to read what is held against them, to appeal and to close the account;
+    /// everything else answers 403 with the end of the sanction. Fails with 400 for a malformed request, 401 `invalid-credentials` if
+    /// the address is unknown or not verified or the password another one, all alike; 429 after ten failures within ten minutes, and 503
     /// while too many others sign in.
     #[oai(path = "/signin", method = "post", operation_id = "signIn")]
     async fn sign_in(
@@ -238,7 +239,7 @@ impl SessionApi {
     ///
     /// Ends the session of the access token everywhere, within a second. Fails with 401 without a token.
     #[oai(path = "/signout", method = "post", operation_id = "signOut")]
-    async fn sign_out(&self, caller: Caller) -> Result<SignedOut, Problem> {
+    async fn sign_out(&self, caller: AnyCaller) -> Result<SignedOut, Problem> {
         let work = self.accounts.store().begin().await?;
         let reason = RevocationReason::SignedOut;
         self.accounts.revoke(&work, caller.session_id(), reason, &caller.metadata()).await?;
@@ -251,7 +252,7 @@ impl SessionApi {
     /// Fails with 401 if it is not good.
     #[oai(path = "/verify-token", method = "get", operation_id = "verifyToken")]
     #[expect(clippy::unused_async, reason = "every operation is awaited")]
-    async fn verify_token(&self, caller: Caller) -> Result<Json<TokenDescription>, Problem> {
+    async fn verify_token(&self, caller: AnyCaller) -> Result<Json<TokenDescription>, Problem> {
         let claims = caller.claims();
         Ok(Json(TokenDescription {
             user_id: claims.sub,

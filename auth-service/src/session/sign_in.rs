@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 
 use event_runtime::{ExecuteError, Expected, UnitOfWork};
 use sea_orm::DbErr;
+use service_kit::trust::Restriction;
 use shared_schemas::{
     SessionId, UserId, envelope::Metadata, session::RevocationReason, user::Role,
 };
@@ -41,7 +42,7 @@ pub struct Grant {
 /// Why nobody is signed in.
 #[derive(Debug, thiserror::Error)]
 pub enum SignInError {
-    /// No such address, another password, or an account that may not sign in: one answer for all.
+    /// No such address, another password, or an account whose address is not verified: one answer for all.
     #[error("the address or the password is wrong")]
     InvalidCredentials,
     /// Too many failures before.
@@ -126,7 +127,7 @@ impl Accounts {
         let metadata = Metadata { actor: Some(user_id), ..metadata };
         let work = self.store().begin().await?;
         let denied = || SignInError::InvalidCredentials;
-        let roles = self.lock_user(&work, user_id, &metadata, denied).await?;
+        let rights = self.lock_user(&work, user_id, &metadata, denied).await?;
         // A password that is changed in this very moment ends all sessions, this one would come too late.
         self.credentials
             .execute_in(&work, user_id, Expected::Any, &metadata, |credential| {
@@ -155,7 +156,7 @@ impl Accounts {
         if let Ok(email) = Email::parse(&row.email) {
             Throttle::of(&self.keyring, &email).forget(work.txn()).await?;
         }
-        let access_token = self.signer.sign(user_id, session_id, roles, now)?;
+        let access_token = self.signer.sign(user_id, session_id, rights, now)?;
         work.commit().await?;
         Ok(Grant { access_token, refresh_token: token.text() })
     }
@@ -176,7 +177,7 @@ impl Accounts {
         let work = self.store().begin().await?;
         // From here on, no other request changes anything of this person.
         let denied = || SignInError::InvalidRefreshToken;
-        let roles = self.lock_user(&work, user_id, &metadata, denied).await?;
+        let rights = self.lock_user(&work, user_id, &metadata, denied).await?;
         self.sessions
             .execute_in(&work, session_id, Expected::Any, &metadata, Session::go_on)
             .await
@@ -206,7 +207,7 @@ impl Accounts {
             }
             Err(error) => return Err(refused(error, |refusal| bad(&refusal))),
         }
-        let access_token = self.signer.sign(user_id, session_id, roles, now)?;
+        let access_token = self.signer.sign(user_id, session_id, rights, now)?;
         work.commit().await?;
         Ok(Grant { access_token, refresh_token: successor.text() })
     }
@@ -228,23 +229,26 @@ impl Accounts {
         }
     }
 
-    /// Locks an account that may sign in, and says what it may do.
+    /// Locks an account that may sign in, and says what it may do, and what a sanction leaves of that.
     async fn lock_user(
         &self,
         work: &UnitOfWork,
         user_id: UserId,
         metadata: &Metadata,
         denied: impl FnOnce() -> SignInError,
-    ) -> Result<Vec<Role>, SignInError> {
-        let roles = OnceLock::new();
+    ) -> Result<(Vec<Role>, Option<Restriction>), SignInError> {
+        let rights = OnceLock::new();
         self.users
             .execute_in(work, user_id, Expected::Any, metadata, |user| {
-                roles.get_or_init(|| user.roles());
+                rights.get_or_init(|| {
+                    // A mute is heard of, and over as soon as that is heard; who is shut out stays so while nothing is heard.
+                    (user.roles(), user.restriction().filter(Restriction::shuts_out))
+                });
                 user.sign_in()
             })
             .await
             .map_err(|error| refused(error, |_: UserError| denied()))?;
-        Ok(roles.into_inner().unwrap_or_default())
+        Ok(rights.into_inner().unwrap_or_default())
     }
 
     /// Ends a session.

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, Utc};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use service_kit::trust::{ACCESS_TOKEN_SECONDS, Claims};
+use service_kit::trust::{ACCESS_TOKEN_SECONDS, Claims, Restriction};
 use shared_schemas::{EventId, SessionId, SigningKeyId, UserId, user::Role};
 
 /// Signs access tokens. Cheap to clone.
@@ -46,7 +46,7 @@ impl Signer {
         &self,
         user_id: UserId,
         session_id: SessionId,
-        roles: Vec<Role>,
+        (roles, restriction): (Vec<Role>, Option<Restriction>),
         now: DateTime<Utc>,
     ) -> Result<String, SignError> {
         let (key_id, key) = self.key.get().ok_or(SignError::NoKey)?;
@@ -66,6 +66,7 @@ impl Signer {
             nbf: issued_at,
             exp: issued_at + ACCESS_TOKEN_SECONDS,
             roles,
+            restriction,
         };
         Ok(jsonwebtoken::encode(&header, &claims, key)?)
     }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use chrono::{DateTime, Utc};
 use event_runtime::Aggregate;
+use service_kit::trust::Restriction;
 use shared_schemas::{
     UserId,
     post::Category,
@@ -27,6 +29,8 @@ pub struct Registered {
     verified: bool,
     /// What it may do once it is verified.
     status: AccountStatus,
+    /// When that ends, unless moderation decides something meanwhile.
+    until: Option<DateTime<Utc>>,
     granted: BTreeSet<Role>,
     interests: Vec<Category>,
 }
@@ -43,7 +47,7 @@ pub enum UserError {
     /// It was verified before.
     #[error("the address is verified already")]
     AlreadyVerified,
-    /// Its owner has not proved to own the address, or it is suspended or banned.
+    /// Its owner has not proved to own the address.
     #[error("the account may not sign in")]
     MayNotSignIn,
 }
@@ -58,6 +62,7 @@ impl Aggregate for User {
             Self::Unknown | Self::Deleted => Registered {
                 verified: false,
                 status: AccountStatus::Active,
+                until: None,
                 granted: BTreeSet::new(),
                 interests: Vec::new(),
             },
@@ -70,7 +75,9 @@ impl Aggregate for User {
             UserEvent::RoleGranted { role } => {
                 user.granted.insert(*role);
             }
-            UserEvent::StatusChanged { status } => user.status = *status,
+            UserEvent::StatusChanged { status, until } => {
+                (user.status, user.until) = (*status, *until);
+            }
             UserEvent::Deleted {} => return Self::Deleted,
         }
         Self::Registered(user)
@@ -142,26 +149,27 @@ impl User {
 
     /// Records what moderation lets the account do from now on. Repeating what holds records nothing, and so does a restriction
     /// of an account that is closed.
-    pub fn restrict(&self, status: AccountStatus) -> Vec<UserEvent> {
+    pub fn restrict(&self, status: AccountStatus, until: Option<DateTime<Utc>>) -> Vec<UserEvent> {
         match self {
-            Self::Registered(user) if user.status != status => {
-                vec![UserEvent::StatusChanged { status }]
+            Self::Registered(user) if (user.status, user.until) != (status, until) => {
+                vec![UserEvent::StatusChanged { status, until }]
             }
             Self::Registered(_) | Self::Unknown | Self::Deleted => vec![],
         }
     }
 
-    /// Records nothing, and refuses whoever may not sign in.
+    /// Records nothing, and refuses whoever may not sign in. The suspended and the banned may: to read why, to appeal, and to leave.
     ///
     /// # Errors
     ///
     /// [`UserError::MayNotSignIn`].
     pub fn sign_in(&self) -> Result<Vec<UserEvent>, UserError> {
         match self.status() {
-            AccountStatus::Active | AccountStatus::Muted => Ok(vec![]),
-            AccountStatus::Inactive | AccountStatus::Suspended | AccountStatus::Banned => {
-                Err(UserError::MayNotSignIn)
-            }
+            AccountStatus::Active
+            | AccountStatus::Muted
+            | AccountStatus::Suspended
+            | AccountStatus::Banned => Ok(vec![]),
+            AccountStatus::Inactive => Err(UserError::MayNotSignIn),
         }
     }
 
@@ -171,12 +179,12 @@ impl User {
     ///
     /// [`UserError::NotFound`].
     pub fn be_seen(&self) -> Result<Vec<UserEvent>, UserError> {
-        self.sign_in().map_err(|refused| match refused {
-            UserError::MayNotSignIn
-            | UserError::NotFound
-            | UserError::Exists
-            | UserError::AlreadyVerified => UserError::NotFound,
-        })
+        match self.status() {
+            AccountStatus::Active | AccountStatus::Muted => Ok(vec![]),
+            AccountStatus::Inactive | AccountStatus::Suspended | AccountStatus::Banned => {
+                Err(UserError::NotFound)
+            }
+        }
     }
 
     /// Whether the account may act.
@@ -187,11 +195,20 @@ impl User {
         }
     }
 
-    /// What the account may do: everybody is a [`Role::User`].
-    pub fn roles(&self) -> Vec<Role> {
-        let granted = match self {
-            Self::Registered(user) => Some(&user.granted),
+    /// What a sanction leaves the account, if it is under one.
+    pub fn restriction(&self) -> Option<Restriction> {
+        match self {
+            Self::Registered(user) => Restriction::of(user.status, user.until),
             Self::Unknown | Self::Deleted => None,
+        }
+    }
+
+    /// What the account may do: everybody is a [`Role::User`], and whoever is suspended or banned nothing more.
+    pub fn roles(&self) -> Vec<Role> {
+        let is_shut_out = self.restriction().is_some_and(|restriction| restriction.shuts_out());
+        let granted = match self {
+            Self::Registered(user) if !is_shut_out => Some(&user.granted),
+            Self::Registered(_) | Self::Unknown | Self::Deleted => None,
         };
         let granted = granted.into_iter().flatten().copied();
         std::iter::once(Role::User).chain(granted.filter(|role| *role != Role::User)).collect()
@@ -236,18 +253,22 @@ mod tests {
     }
 
     #[test]
-    fn a_ban_before_verification_outlives_it() {
+    fn a_ban_before_verification_outlives_it_and_leaves_no_role() {
         let mut history = registered();
-        history.push(UserEvent::StatusChanged { status: AccountStatus::Banned });
-        history.push(UserEvent::EmailVerified {});
+        history.push(UserEvent::StatusChanged { status: AccountStatus::Banned, until: None });
+        history.extend(given(&history).verify(&[Role::Moderator]).unwrap());
+        let banned = given(&history);
 
-        assert_eq!(given(&history).sign_in(), Err(UserError::MayNotSignIn));
+        assert_eq!(banned.sign_in(), Ok(vec![]));
+        assert!(banned.restriction().unwrap().shuts_out());
+        assert_eq!(banned.roles(), vec![Role::User]);
+        assert_eq!(banned.be_seen(), Err(UserError::NotFound));
     }
 
     #[test]
     fn the_muted_may_sign_in() {
         let mut history = verified();
-        history.push(UserEvent::StatusChanged { status: AccountStatus::Muted });
+        history.push(UserEvent::StatusChanged { status: AccountStatus::Muted, until: None });
 
         assert_eq!(given(&history).sign_in(), Ok(vec![]));
     }
@@ -255,22 +276,25 @@ mod tests {
     #[test]
     fn a_restriction_is_recorded_once_and_taken_back() {
         let mut history = verified();
-        let suspended = given(&history).restrict(AccountStatus::Suspended);
+        let until = DateTime::from_timestamp(1_800_000_000, 0);
+        let suspended = given(&history).restrict(AccountStatus::Suspended, until);
         history.extend(suspended);
-        assert_eq!(given(&history).restrict(AccountStatus::Suspended), vec![]);
-        assert_eq!(given(&history).sign_in(), Err(UserError::MayNotSignIn));
+        assert_eq!(given(&history).restrict(AccountStatus::Suspended, until), vec![]);
+        assert_eq!(given(&history).restriction().unwrap().until, until);
+        // It lasts longer now, which is news.
+        assert_eq!(given(&history).restrict(AccountStatus::Suspended, None).len(), 1);
 
-        history.extend(given(&history).restrict(AccountStatus::Active));
+        history.extend(given(&history).restrict(AccountStatus::Active, None));
 
-        assert_eq!(given(&history).sign_in(), Ok(vec![]));
-        assert_eq!(User::Unknown.restrict(AccountStatus::Banned), vec![]);
+        assert_eq!(given(&history).restriction(), None);
+        assert_eq!(User::Unknown.restrict(AccountStatus::Banned, None), vec![]);
     }
 
     #[test]
     fn the_end_of_a_restriction_lets_nobody_in_whose_address_is_not_verified() {
         let mut history = registered();
         for status in [AccountStatus::Suspended, AccountStatus::Active] {
-            history.extend(given(&history).restrict(status));
+            history.extend(given(&history).restrict(status, None));
         }
 
         assert_eq!(history.len(), registered().len() + 2);

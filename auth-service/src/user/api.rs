@@ -9,7 +9,7 @@ use poem_openapi::{
     types::Example,
 };
 use sea_orm::ConnectionTrait;
-use service_kit::{Caller, Cursor, ETag, Limit, Page, Problem, example};
+use service_kit::{AnyCaller, Caller, Cursor, ETag, Identity, Limit, Page, Problem, example};
 use shared_schemas::{
     UserId,
     envelope::Metadata,
@@ -243,9 +243,9 @@ impl UserApi {
 
     /// Read one's own account
     ///
-    /// Fails with 401 without a token, and 404 in the moment after it was closed.
+    /// For the suspended and the banned, too. Fails with 401 without a token, and 404 in the moment after it was closed.
     #[oai(path = "/users/me", method = "get", operation_id = "getMe")]
-    async fn get_me(&self, caller: Caller) -> Result<FoundMe, Problem> {
+    async fn get_me(&self, caller: AnyCaller) -> Result<FoundMe, Problem> {
         let row = self.find(self.accounts.store().db(), caller.user_id()).await?;
         let version = row.version();
         Ok(FoundMe::Me(Json(row.into()), version.into()))
@@ -311,12 +311,12 @@ impl UserApi {
 
     /// Close one's own account
     ///
-    /// For good: sessions and connections end, and address and names are erased. Fails with 400 for a malformed id, 401
+    /// For good: sessions and connections end, and address and names are erased. For the suspended and the banned, too. Fails with 400 for a malformed id, 401
     /// without a token, 403 for anybody else's account and 412 if it is not at the version of `If-Match`.
     #[oai(path = "/users/:user_id", method = "delete", operation_id = "deleteUser")]
     async fn delete_user(
         &self,
-        caller: Caller,
+        caller: AnyCaller,
         user_id: Path<UserId>,
         #[oai(name = "If-Match")] if_match: Header<Option<ETag>>,
     ) -> Result<Deleted, Problem> {
@@ -357,7 +357,7 @@ impl Accounts {
     }
 }
 
-fn own(caller: &Caller, user_id: UserId) -> Result<(), Problem> {
+fn own(caller: &Identity, user_id: UserId) -> Result<(), Problem> {
     if caller.user_id() == user_id {
         Ok(())
     } else {
@@ -372,9 +372,7 @@ impl From<UserError> for Problem {
             UserError::Exists | UserError::AlreadyVerified => {
                 Self::conflict("account-state", error.to_string())
             }
-            UserError::MayNotSignIn => {
-                Self::unauthorized("the account is closed, banned or not verified")
-            }
+            UserError::MayNotSignIn => Self::unauthorized("the account is closed or not verified"),
         }
     }
 }

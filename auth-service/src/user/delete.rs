@@ -1,7 +1,7 @@
 //! Closing an account: what it has told others ends, and what it has told us is erased.
 
 use event_runtime::Expected;
-use service_kit::{Caller, Problem};
+use service_kit::{Identity, Problem};
 use shared_schemas::{ConnectionId, session::RevocationReason};
 
 use super::aggregate::User;
@@ -20,7 +20,7 @@ impl Accounts {
     /// # Errors
     ///
     /// 404 if it is closed already, 412 if it is not at the expected version.
-    pub async fn delete(&self, caller: &Caller, expected: Expected) -> Result<(), Problem> {
+    pub async fn delete(&self, caller: &Identity, expected: Expected) -> Result<(), Problem> {
         let (user_id, metadata) = (caller.user_id(), caller.metadata());
         let work = self.store().begin().await?;
         self.expect(&work, user_id, expected).await?;

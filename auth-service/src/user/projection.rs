@@ -52,7 +52,7 @@ impl InlineProjection<UserEvent> for AccountReadModel {
                     "UPDATE account SET roles = roles || {role}, version = {version} WHERE id = {id}"
                 )
             }
-            UserEvent::StatusChanged { status } => {
+            UserEvent::StatusChanged { status, .. } => {
                 let status = status.as_str();
                 // Nobody becomes active by a change of status who has not verified the address.
                 raw_sql!(

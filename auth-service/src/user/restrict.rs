@@ -9,8 +9,8 @@ use shared_schemas::{
 use super::aggregate::UserError;
 use crate::accounts::Accounts;
 
-/// Records the restriction on the account, from which every service learns it. Whoever may not sign in any more loses all
-/// sessions in the same transaction.
+/// Records the restriction on the account, from which every service learns it. Whoever is suspended or banned loses all
+/// sessions in the same transaction; who signs in after it gets a session that is good for an appeal.
 pub struct Restriction {
     /// The accounts.
     pub accounts: Accounts,
@@ -28,12 +28,12 @@ impl Reactor for Restriction {
 
     async fn react(&self, work: &UnitOfWork, event: &RecordedEvent) -> Result<(), ApplyError> {
         let Some(standing) = event.open::<StandingEvent>()? else { return Ok(()) };
-        let StandingEvent::Restricted { status, .. } = standing.event else { return Ok(()) };
+        let StandingEvent::Restricted { status, until } = standing.event else { return Ok(()) };
         let (user_id, metadata) = (UserId(standing.aggregate_id), standing.consequence());
         self.accounts
             .users
             .execute_in(work, user_id, Expected::Any, &metadata, |user| {
-                Ok::<_, UserError>(user.restrict(status))
+                Ok::<_, UserError>(user.restrict(status, until))
             })
             .await?;
         match status {

@@ -154,6 +154,7 @@ pub fn environment(spec: &ServiceSpec, wiring: &Wiring) -> Result<BTreeMap<Strin
         }
         "moderation" => {
             set("TWO_REVIEWERS_FROM", "10000".to_owned());
+            set("STRIKE_LADDER", "3 mute 24h, 5 suspend 7d, 8 review".to_owned());
         }
         "minting" => {
             set("BLOCKS_DIR", wiring.minting.blocks.clone());

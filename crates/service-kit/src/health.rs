@@ -1,8 +1,9 @@
 //! Is the process alive, and may it be sent requests?
 
 use std::{
+    collections::BTreeMap,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -29,6 +30,28 @@ pub struct Health {
     pub trust: Trust,
     /// Set when the process was told to stop.
     pub draining: Arc<AtomicBool>,
+    /// What is not done although requests are served.
+    pub degraded: Degraded,
+}
+
+/// What a process does not do although it serves requests, by name, and what can be done about it. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Degraded(Arc<Mutex<BTreeMap<&'static str, String>>>);
+
+impl Degraded {
+    /// Something is not done from now on; says whether that is news.
+    pub fn begin(&self, what: &'static str, why: String) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(what, why).is_none()
+    }
+
+    /// It is done again; says whether that is news.
+    pub fn end(&self, what: &'static str) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(what).is_some()
+    }
+
+    fn reasons(&self) -> BTreeMap<&'static str, String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 impl Health {
@@ -58,7 +81,9 @@ impl Health {
         let obstacles = self.obstacles().await;
         let status =
             if obstacles.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-        Json(json!({ "ready": obstacles.is_empty(), "obstacles": obstacles }))
+        let degraded = self.degraded.reasons();
+        let ready = obstacles.is_empty();
+        Json(json!({ "ready": ready, "obstacles": obstacles, "degraded": degraded }))
             .with_status(status)
             .into_response()
     }

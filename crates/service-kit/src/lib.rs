@@ -13,6 +13,7 @@ pub mod example;
 pub mod health;
 pub mod http;
 pub mod idempotency;
+pub mod label;
 mod lag;
 pub mod page;
 pub mod problem;
@@ -23,7 +24,7 @@ pub mod telemetry;
 pub mod text;
 pub mod trust;
 
-pub use caller::Caller;
+pub use caller::{AnyCaller, Caller, Identity};
 pub use config::{ConfigError, Env};
 pub use etag::ETag;
 pub use idempotency::IdempotencyKey;

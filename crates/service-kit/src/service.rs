@@ -29,7 +29,7 @@ use crate::{
     database::{self, SqlMigration},
     docs,
     events::EventsApi,
-    health::{self, Health},
+    health::{self, Degraded, Health},
     http::{limits, observe, serve},
     lag, problem,
     program::StartError,
@@ -76,6 +76,8 @@ pub struct Host<C> {
     pub tasks: TaskTracker,
     /// Cancelled when the process stops.
     pub shutdown: CancellationToken,
+    /// What the service does not do for now although it serves requests; `/readyz` says it.
+    pub degraded: Degraded,
 }
 
 /// The parts of a service.
@@ -226,7 +228,8 @@ pub(crate) async fn open<C: Settings>(
     let store = EventStore::open(db, definition.service, common.partitions, clock.clone()).await?;
     let trust = Trust::new(&common.token_issuer, &common.token_audience, clock.clone());
     let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
-    Ok(Host { config, common, store, trust, clock, tasks, shutdown })
+    let degraded = Degraded::default();
+    Ok(Host { config, common, store, trust, clock, tasks, shutdown, degraded })
 }
 
 fn read<C: Settings>(
@@ -301,6 +304,7 @@ pub async fn start<C: Settings>(
         caught_up,
         trust: host.trust.clone(),
         draining: Arc::clone(&draining),
+        degraded: host.degraded.clone(),
     };
     let root = lag::route(parts.root, Arc::clone(&runtime));
     let endpoint = endpoint(api, root, &document, health, host.trust.clone(), parts.large);

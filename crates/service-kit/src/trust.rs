@@ -5,7 +5,7 @@
 //! event arrives; with the streams down, a token lives five minutes at most.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, RwLock},
     time::Duration,
 };
@@ -55,6 +55,36 @@ pub struct Claims {
     pub exp: i64,
     /// What its owner may do.
     pub roles: Vec<Role>,
+    /// What a sanction had left its owner when it was signed: auth-service knows it first, whoever has not heard of it yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restriction: Option<Restriction>,
+}
+
+/// What a sanction leaves an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restriction {
+    /// `MUTED`, `SUSPENDED` or `BANNED`.
+    pub status: AccountStatus,
+    /// When it ends, unless something is decided meanwhile; never, or not known, if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<DateTime<Utc>>,
+}
+
+impl Restriction {
+    /// The restriction that a status comes to, if it is one.
+    pub fn of(status: AccountStatus, until: Option<DateTime<Utc>>) -> Option<Self> {
+        match status {
+            AccountStatus::Muted | AccountStatus::Suspended | AccountStatus::Banned => {
+                Some(Self { status, until })
+            }
+            AccountStatus::Active | AccountStatus::Inactive => None,
+        }
+    }
+
+    /// Whether nothing is left but to read what is held against the account, and to appeal.
+    pub fn shuts_out(&self) -> bool {
+        matches!(self.status, AccountStatus::Suspended | AccountStatus::Banned)
+    }
 }
 
 /// Why a token is not believed. Clients learn no more than that it is not.
@@ -91,8 +121,10 @@ struct Known {
     heard_of_keys: bool,
     /// Ended sessions, until every token of theirs has expired.
     revoked: HashMap<SessionId, DateTime<Utc>>,
-    /// Accounts that are not simply active.
-    statuses: HashMap<UserId, AccountStatus>,
+    /// Accounts that are closed.
+    closed: HashSet<UserId>,
+    /// Accounts under a sanction.
+    restricted: HashMap<UserId, Restriction>,
 }
 
 /// The header of the only form of token there is; any other field is a reason to refuse.
@@ -131,15 +163,15 @@ impl Trust {
                 SessionEvent::Started { .. } => (),
             }
         } else if let Ok(Some(user)) = event.open::<UserEvent>() {
-            let status = match user.event {
-                UserEvent::StatusChanged { status } => status,
-                UserEvent::Deleted {} => AccountStatus::Inactive,
+            let (status, until) = match user.event {
+                UserEvent::StatusChanged { status, until } => (status, until),
+                UserEvent::Deleted {} => (AccountStatus::Inactive, None),
                 UserEvent::Registered { .. }
                 | UserEvent::EmailVerified {}
                 | UserEvent::InterestsChanged { .. }
                 | UserEvent::RoleGranted { .. } => return,
             };
-            self.set_status(UserId(user.aggregate_id), status);
+            self.set_status(UserId(user.aggregate_id), status, until);
         }
     }
 
@@ -175,12 +207,16 @@ impl Trust {
         }
     }
 
-    fn set_status(&self, user: UserId, status: AccountStatus) {
+    fn set_status(&self, user: UserId, status: AccountStatus, until: Option<DateTime<Utc>>) {
         let mut known = self.known.write().expect("no holder of this lock panics");
-        if status == AccountStatus::Active {
-            known.statuses.remove(&user);
+        match Restriction::of(status, until) {
+            Some(restriction) => known.restricted.insert(user, restriction),
+            None => known.restricted.remove(&user),
+        };
+        if status == AccountStatus::Inactive {
+            known.closed.insert(user);
         } else {
-            known.statuses.insert(user, status);
+            known.closed.remove(&user);
         }
     }
 
@@ -194,13 +230,15 @@ impl Trust {
         self.known.read().expect("no holder of this lock panics").heard_of_keys
     }
 
-    /// What the platform thinks of an account now.
-    pub fn status(&self, user: UserId) -> AccountStatus {
+    /// What a sanction leaves the owner of a token, by what was heard of the account and by what the token says. A token that was
+    /// signed under a sanction stays what it is; its session gets another one when the sanction is over.
+    pub fn restriction(&self, claims: &Claims) -> Option<Restriction> {
         let known = self.known.read().expect("no holder of this lock panics");
-        known.statuses.get(&user).copied().unwrap_or(AccountStatus::Active)
+        let heard = known.restricted.get(&claims.sub).copied();
+        heard.filter(Restriction::shuts_out).or(claims.restriction).or(heard)
     }
 
-    /// The claims of a token that holds now.
+    /// The claims of a token that holds now. Its owner may be under a sanction all the same: see [`restriction`](Self::restriction).
     ///
     /// # Errors
     ///
@@ -220,9 +258,11 @@ impl Trust {
         Ok(claims)
     }
 
-    /// Whether the claims of a token that was verified once still hold: not expired, not revoked, the account open.
+    /// Whether the claims of a token that was verified once still hold: not expired, not revoked, the account neither closed nor
+    /// shut out.
     pub(crate) fn holds(&self, claims: &Claims) -> bool {
-        self.verify_time(claims).is_ok() && self.verify_standing(claims).is_ok()
+        let is_shut_out = self.restriction(claims).is_some_and(|it| it.shuts_out());
+        self.verify_time(claims).is_ok() && self.verify_standing(claims).is_ok() && !is_shut_out
     }
 
     fn verify_signature(&self, token: &str) -> Result<Claims, TokenError> {
@@ -259,11 +299,7 @@ impl Trust {
 
     fn verify_standing(&self, claims: &Claims) -> Result<(), TokenError> {
         let known = self.known.read().expect("no holder of this lock panics");
-        let closed = matches!(
-            known.statuses.get(&claims.sub),
-            Some(AccountStatus::Inactive | AccountStatus::Suspended | AccountStatus::Banned)
-        );
-        if closed || known.revoked.contains_key(&claims.sid) {
+        if known.closed.contains(&claims.sub) || known.revoked.contains_key(&claims.sid) {
             return Err(TokenError::Revoked);
         }
         Ok(())

@@ -91,8 +91,12 @@ fn restricted(detail: &str) -> Option<String> {
     Some(match detail.parse().ok()? {
         AccountStatus::Active => "You may do everything again.".to_owned(),
         AccountStatus::Muted => format!("You may read and not write for a time. {STANDING}"),
-        AccountStatus::Suspended => format!("You may not sign in for a time. {STANDING}"),
-        AccountStatus::Banned => format!("You may not sign in any more. {STANDING}"),
+        AccountStatus::Suspended => {
+            format!("You are suspended for a time: you may read why, and appeal. {STANDING}")
+        }
+        AccountStatus::Banned => {
+            format!("You are banned: you may read why, and appeal. {STANDING}")
+        }
         AccountStatus::Inactive => return None,
     })
 }
@@ -165,8 +169,8 @@ mod tests {
             ("UPHELD", "stays hidden"),
             ("OVERTURNED", "was wrong"),
             ("MUTED", "read and not write"),
-            ("SUSPENDED", "not sign in for a time"),
-            ("BANNED", "any more"),
+            ("SUSPENDED", "suspended for a time"),
+            ("BANNED", "banned"),
             ("ACTIVE", "everything again"),
         ] {
             let told = told(About::default(), detail, None);

@@ -196,7 +196,7 @@ async fn somebody_who_is_muted_reads_and_marks_nothing() {
     let mut history = History::default();
     let (anna, bert) = (history.register(&[]), history.register(&[]));
     history.connect(bert, anna);
-    let muted = UserEvent::StatusChanged { status: AccountStatus::Muted };
+    let muted = UserEvent::StatusChanged { status: AccountStatus::Muted, until: None };
     history.happen(anna, What::User(muted));
     let world = World::start(&mut history).await;
     world.publish(&history.facts).await;

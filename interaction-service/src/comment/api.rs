@@ -13,7 +13,7 @@ use service_kit::{
     Caller, Cursor, ETag, IdempotencyKey, Limit, Page, Problem, example,
     idempotency::{self, Known},
 };
-use shared_schemas::{CommentId, PostId, UserId};
+use shared_schemas::{CommentId, PostId, UserId, moderation::ContentLabel};
 
 use super::{
     aggregate::{Body, Comment, CommentError, Draft},
@@ -101,6 +101,9 @@ pub struct CommentView {
     pub created_at: DateTime<Utc>,
     /// When its text last changed.
     pub updated_at: DateTime<Utc>,
+    /// What everybody is told before they look at it, as moderation says of this very text; none while it says nothing.
+    #[oai(default)]
+    pub labels: Vec<ContentLabel>,
     /// Its token, if its author wanted one.
     #[oai(skip_serializing_if_is_none)]
     pub token: Option<ShownToken>,
@@ -118,6 +121,7 @@ impl Example for CommentView {
             total_replies: 2,
             created_at: example::moment(),
             updated_at: example::moment(),
+            labels: vec![ContentLabel::Spoiler],
             token: None,
         }
     }
@@ -135,6 +139,7 @@ impl From<CommentRow> for CommentView {
             total_replies: row.total_replies,
             created_at: row.created_at,
             updated_at: row.updated_at,
+            labels: row.labels.shown(),
             token: row.token.shown(),
         }
     }

@@ -45,8 +45,8 @@ async fn add(
     let (id, version, at) = (recorded.aggregate_id, recorded.version.0, recorded.occurred_at);
     txn.execute_raw(raw_sql!(
         Postgres,
-        "INSERT INTO comment (id, post_id, author_id, parent_id, body, version, created_at, updated_at)
-           VALUES ({id}, {post_id}, {author_id}, {parent_id}, {body}, {version}, {at}, {at})"
+        "INSERT INTO comment (id, post_id, author_id, parent_id, body, version, text_version, created_at, updated_at)
+           VALUES ({id}, {post_id}, {author_id}, {parent_id}, {body}, {version}, {version}, {at}, {at})"
     ))
     .await?;
     let Some(parent_id) = parent_id else { return Ok(()) };
@@ -66,7 +66,7 @@ async fn edit(
     let (id, version, at) = (recorded.aggregate_id, recorded.version.0, recorded.occurred_at);
     txn.execute_raw(raw_sql!(
         Postgres,
-        "UPDATE comment SET body = {body}, version = {version}, updated_at = {at} WHERE id = {id}"
+        "UPDATE comment SET body = {body}, version = {version}, text_version = {version}, updated_at = {at} WHERE id = {id}"
     ))
     .await?;
     Ok(())

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use event_runtime::Version;
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, raw_sql};
-use service_kit::{Cursor, Limit};
+use service_kit::{Cursor, Limit, label::Labels};
 use shared_schemas::{CommentId, PostId, UserId};
 use uuid::Uuid;
 
@@ -32,6 +32,8 @@ pub struct CommentRow {
     pub created_at: DateTime<Utc>,
     /// When its text last changed.
     pub updated_at: DateTime<Utc>,
+    /// What everybody is told of its text before they look at it.
+    pub labels: Labels,
     /// Its token.
     #[sea_orm(nested)]
     pub token: TokenColumns,
@@ -60,8 +62,14 @@ pub async fn find(
 ) -> Result<Option<CommentRow>, DbErr> {
     CommentRow::find_by_statement(raw_sql!(
         Postgres,
-        "SELECT c.*, t.state AS token_state, t.token_id, t.cid AS token_cid, t.tx AS token_tx
-           FROM comment c LEFT JOIN token t ON t.comment_id = c.id AND t.state <> 'WITHDRAWN' WHERE c.id = {id}"
+        "SELECT c.*, t.state AS token_state, t.token_id, t.cid AS token_cid, t.tx AS token_tx,
+                coalesce(l.labels, '[]') AS labels
+           FROM comment c LEFT JOIN token t ON t.comment_id = c.id AND t.state <> 'WITHDRAWN'
+                LEFT JOIN LATERAL (
+                  SELECT l.labels FROM content_label l
+                    WHERE l.subject_id = c.id AND l.subject_version = c.text_version AND l.labels IS NOT NULL
+                    ORDER BY l.is_case DESC LIMIT 1) l ON true
+           WHERE c.id = {id}"
     ))
     .one(connection)
     .await
@@ -84,15 +92,25 @@ pub async fn list(
     let query = match parent_id {
         None => raw_sql!(
             Postgres,
-            "SELECT c.*, t.state AS token_state, t.token_id, t.cid AS token_cid, t.tx AS token_tx
+            "SELECT c.*, t.state AS token_state, t.token_id, t.cid AS token_cid, t.tx AS token_tx,
+                    coalesce(l.labels, '[]') AS labels
                FROM comment c LEFT JOIN token t ON t.comment_id = c.id AND t.state <> 'WITHDRAWN'
+                    LEFT JOIN LATERAL (
+                      SELECT l.labels FROM content_label l
+                        WHERE l.subject_id = c.id AND l.subject_version = c.text_version AND l.labels IS NOT NULL
+                        ORDER BY l.is_case DESC LIMIT 1) l ON true
                WHERE c.post_id = {post_id} AND NOT c.hidden AND c.id < {before}
                ORDER BY c.id DESC LIMIT {fetch}"
         ),
         Some(parent_id) => raw_sql!(
             Postgres,
-            "SELECT c.*, t.state AS token_state, t.token_id, t.cid AS token_cid, t.tx AS token_tx
+            "SELECT c.*, t.state AS token_state, t.token_id, t.cid AS token_cid, t.tx AS token_tx,
+                    coalesce(l.labels, '[]') AS labels
                FROM comment c LEFT JOIN token t ON t.comment_id = c.id AND t.state <> 'WITHDRAWN'
+                    LEFT JOIN LATERAL (
+                      SELECT l.labels FROM content_label l
+                        WHERE l.subject_id = c.id AND l.subject_version = c.text_version AND l.labels IS NOT NULL
+                        ORDER BY l.is_case DESC LIMIT 1) l ON true
                WHERE c.parent_id = {parent_id} AND c.post_id = {post_id} AND NOT c.hidden AND c.id < {before}
                ORDER BY c.id DESC LIMIT {fetch}"
         ),

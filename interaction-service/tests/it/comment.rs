@@ -132,6 +132,7 @@ async fn a_muted_person_reads_and_looks_and_does_not_write() {
 
     let event = shared_schemas::user::UserEvent::StatusChanged {
         status: shared_schemas::user::AccountStatus::Muted,
+        until: None,
     };
     world.publisher.publish(muted.id, 1, &event).await.unwrap();
 

@@ -4,6 +4,7 @@
 
 mod comment;
 mod document;
+mod label;
 mod post;
 mod reaction;
 mod rebuild;

@@ -302,6 +302,26 @@ mod tests {
     }
 
     #[test]
+    fn every_wire_form_ever_written_is_still_read_and_written_alike() {
+        // Append only: these forms are in stores, for ever.
+        let forms = [
+            r#"{"type":"batch.opened.v1","data":{"opened_by":"00000000-0000-0000-0000-000000000001","reason":"a new policy","analyser":"rules/2","parts":2}}"#,
+            r#"{"type":"batch.part_received.v1","data":{"part":0,"items":3}}"#,
+            r#"{"type":"batch.applied.v1","data":{"part":0,"changed":2,"refused":[{"item":1,"refusal":"decided-by-person"}]}}"#,
+            r#"{"type":"batch.undo_requested.v1","data":{"asked_by":"00000000-0000-0000-0000-000000000001","reason":"it was wrong"}}"#,
+            r#"{"type":"batch.reverted.v1","data":{"part":0,"undone":2,"kept":[]}}"#,
+        ];
+        for form in forms {
+            let raw: shared_schemas::RawEvent = serde_json::from_str(form).unwrap();
+
+            let event = BatchEvent::decode(raw.clone()).unwrap().unwrap();
+
+            assert_eq!(event.encode().unwrap(), raw);
+            assert!(!event.is_public(), "{form}");
+        }
+    }
+
+    #[test]
     fn what_is_carried_out_is_undone_once() {
         let mut batch = Batch::default();
         assert_eq!(batch.undo(ADMIN, "wrong"), Err(BatchError::NotFound));

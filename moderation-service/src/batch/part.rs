@@ -104,3 +104,25 @@ impl Part {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_wire_form_ever_written_is_still_read_and_written_alike() {
+        // Append only: these forms are in stores, for ever.
+        let forms = [
+            r#"{"type":"batch_part.received.v1","data":{"batch_id":"00000000-0000-0000-0000-000000000001","part":0,"items":[]}}"#,
+            r#"{"type":"batch_part.received.v1","data":{"batch_id":"00000000-0000-0000-0000-000000000001","part":1,"items":[{"subject":{"kind":"post","id":"00000000-0000-0000-0000-000000000002"},"subject_version":1,"from":"HOLD","to":"ALLOW","analysis":{"verdict":"ALLOW"}}]}}"#,
+        ];
+        for form in forms {
+            let raw: shared_schemas::RawEvent = serde_json::from_str(form).unwrap();
+
+            let event = PartEvent::decode(raw.clone()).unwrap().unwrap();
+
+            assert_eq!(event.encode().unwrap(), raw);
+            assert!(!event.is_public(), "{form}");
+        }
+    }
+}

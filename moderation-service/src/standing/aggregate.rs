@@ -1,6 +1,6 @@
 //! The rules of a person's standing.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use event_runtime::Aggregate;
@@ -20,16 +20,21 @@ pub const LONGEST: TimeDelta = TimeDelta::days(366);
 /// What commands need to know about a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Standing {
-    struck_by: BTreeSet<CaseId>,
-    in_force: Vec<InForce>,
+    /// When each strike no longer counts.
+    pub(super) struck_by: BTreeMap<CaseId, DateTime<Utc>>,
+    pub(super) in_force: Vec<InForce>,
+    /// A person is asked to look at the account, because of so many strikes.
+    pub(super) review: Option<u32>,
     restricted: Restriction,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct InForce {
-    id: SanctionId,
+pub(super) struct InForce {
+    pub(super) id: SanctionId,
     kind: SanctionKind,
     until: Option<DateTime<Utc>>,
+    /// How many strikes it follows from, if that is why.
+    pub(super) strikes: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +46,7 @@ struct Restriction {
 impl Default for Standing {
     fn default() -> Self {
         let restricted = Restriction { status: AccountStatus::Active, until: None };
-        Self { struck_by: BTreeSet::new(), in_force: Vec::new(), restricted }
+        Self { struck_by: BTreeMap::new(), in_force: Vec::new(), review: None, restricted }
     }
 }
 
@@ -88,15 +93,18 @@ impl Aggregate for Standing {
 
     fn evolve(mut self, event: &StandingEvent) -> Self {
         match event {
-            StandingEvent::StrikeAdded { case_id, .. } => {
-                self.struck_by.insert(*case_id);
+            StandingEvent::StrikeAdded { case_id, expires_at } => {
+                self.struck_by.insert(*case_id, *expires_at);
             }
             StandingEvent::StrikeWithdrawn { case_id } => {
                 self.struck_by.remove(case_id);
             }
-            StandingEvent::Sanctioned { sanction_id, kind, until, .. } => {
-                self.in_force.push(InForce { id: *sanction_id, kind: *kind, until: *until });
+            StandingEvent::Sanctioned { sanction_id, kind, until, strikes, .. } => {
+                let (id, kind, until, strikes) = (*sanction_id, *kind, *until, *strikes);
+                self.in_force.push(InForce { id, kind, until, strikes });
             }
+            StandingEvent::ReviewRequested { strikes, .. } => self.review = Some(*strikes),
+            StandingEvent::ReviewClosed { .. } => self.review = None,
             StandingEvent::SanctionEnded { sanction_id, .. } => {
                 self.in_force.retain(|sanction| sanction.id != *sanction_id);
             }
@@ -109,21 +117,9 @@ impl Aggregate for Standing {
 }
 
 impl Standing {
-    /// Adds the strike of a removal that was carried out at a moment, once.
-    pub fn strike(&self, case_id: CaseId, at: DateTime<Utc>) -> Vec<StandingEvent> {
-        if self.struck_by.contains(&case_id) {
-            return vec![];
-        }
-        vec![StandingEvent::StrikeAdded { case_id, expires_at: at + STRIKE }]
-    }
-
-    /// Takes the strike of a removal back that was wrong.
-    pub fn withdraw(&self, case_id: CaseId) -> Vec<StandingEvent> {
-        if self.struck_by.contains(&case_id) {
-            vec![StandingEvent::StrikeWithdrawn { case_id }]
-        } else {
-            vec![]
-        }
+    /// The standing after one more event.
+    pub(super) fn with(self, event: &StandingEvent) -> Self {
+        self.evolve(event)
     }
 
     /// The sanction in force that is the same as another one: imposing it again changes nothing.
@@ -133,7 +129,7 @@ impl Standing {
         self.in_force.iter().find(same).map(|sanction| sanction.id)
     }
 
-    /// Imposes a sanction, in force at once.
+    /// Imposes a sanction, in force at once. By an administrator it is also the answer where strikes had asked for one.
     ///
     /// # Errors
     ///
@@ -162,9 +158,11 @@ impl Standing {
             reasons: imposing.reasons.clone(),
             statement: imposing.statement.clone(),
             case_id,
-            moderator_id,
+            moderator_id: Some(moderator_id),
+            strikes: None,
         };
-        Ok(self.with_restriction(vec![sanctioned]))
+        let closed = if is_admin { self.close_review(moderator_id) } else { vec![] };
+        Ok(self.with_restriction(std::iter::once(sanctioned).chain(closed).collect()))
     }
 
     /// Takes a sanction back. Repeating it changes nothing.
@@ -204,7 +202,7 @@ impl Standing {
     }
 
     /// Says also what the person may do then, if that is another thing than now.
-    fn with_restriction(&self, mut events: Vec<StandingEvent>) -> Vec<StandingEvent> {
+    pub(super) fn with_restriction(&self, mut events: Vec<StandingEvent>) -> Vec<StandingEvent> {
         let then = events.iter().fold(self.clone(), Self::evolve).gravest();
         if then != self.restricted {
             let Restriction { status, until } = then;
@@ -237,6 +235,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::standing::ladder::{Ladder, Removal};
 
     const CASE: CaseId = CaseId(Uuid::from_u128(1));
     const MODERATOR: UserId = UserId(Uuid::from_u128(2));
@@ -274,13 +273,19 @@ mod tests {
 
     #[test]
     fn a_removal_is_one_strike_until_it_is_taken_back() {
-        let mut history = Standing::default().strike(CASE, hour(0));
-        assert_eq!(given(&history).strike(CASE, hour(1)), vec![]);
+        let strike = |history: &[StandingEvent], at| {
+            let (case_id, sanction_id) = (CASE, SanctionId(Uuid::from_u128(1)));
+            let removal =
+                Removal { case_id, at: hour(at), reasons: vec![], sanction_id, now: hour(at) };
+            given(history).strike(&removal, &Ladder::default())
+        };
+        let mut history = strike(&[], 0);
+        assert_eq!(strike(&history, 1), vec![]);
 
-        history.extend(given(&history).withdraw(CASE));
+        history.extend(given(&history).withdraw(CASE, hour(1)));
 
-        assert_eq!(given(&history).withdraw(CASE), vec![]);
-        assert_eq!(given(&history).strike(CASE, hour(2)).len(), 1);
+        assert_eq!(given(&history).withdraw(CASE, hour(1)), vec![]);
+        assert_eq!(strike(&history, 2).len(), 1);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use event_runtime::{Expected, Streams};
 use poem_openapi::{ApiResponse, OpenApi, param::Path, payload::Json};
-use service_kit::{Caller, Problem};
+use service_kit::{AnyCaller, Caller, Problem};
 use shared_schemas::{SanctionId, UserId, user::Role};
 
 use super::{
@@ -37,7 +37,7 @@ enum Imposed {
 impl StandingApi {
     /// Impose a sanction
     ///
-    /// MUTE: the person may read and not write. SUSPEND: no sign-in, and all sessions end. BAN: the same without end, by
+    /// MUTE: the person may read and not write. SUSPEND: all sessions end, and who signs in again may read why, appeal, and nothing else. BAN: the same without end, by
     /// administrators. In force everywhere a moment later; it ends by itself at `until`. The person is told the statement. The
     /// same sanction again, of the same kind and end, changes nothing and gives the one in force back.
     ///
@@ -143,7 +143,7 @@ impl StandingApi {
     ///
     /// Strikes that count and all sanctions, with their statements of reasons. Fails with 401 without a token.
     #[oai(path = "/moderation/standing/mine", method = "get", operation_id = "getOwnStanding")]
-    async fn get_own(&self, caller: Caller) -> Result<Json<StandingView>, Problem> {
+    async fn get_own(&self, caller: AnyCaller) -> Result<Json<StandingView>, Problem> {
         self.standing(caller.user_id(), false).await
     }
 }

@@ -58,9 +58,12 @@ pub struct SanctionView {
     /// The case it goes back to.
     #[oai(skip_serializing_if_is_none)]
     pub case_id: Option<CaseId>,
-    /// Who imposed it; moderators alone see that.
+    /// Who imposed it; moderators alone see that. Nobody, if it followed from strikes.
     #[oai(skip_serializing_if_is_none)]
     pub moderator_id: Option<UserId>,
+    /// How many strikes it follows from, if no person imposed it.
+    #[oai(skip_serializing_if_is_none)]
+    pub strikes: Option<i64>,
     /// When.
     pub imposed_at: DateTime<Utc>,
     /// When it ends by itself; never, if absent.
@@ -84,6 +87,7 @@ impl Example for SanctionView {
             statement,
             case_id,
             moderator_id: None,
+            strikes: None,
             imposed_at: example::moment(),
             until,
             ended_at: None,
@@ -106,7 +110,8 @@ impl SanctionView {
             reasons: serde_json::from_value(row.reasons)?,
             statement: row.statement,
             case_id: row.case_id.map(CaseId),
-            moderator_id: for_moderators.then_some(row.moderator_id),
+            moderator_id: row.moderator_id.filter(|_| for_moderators).map(UserId),
+            strikes: row.strikes,
             imposed_at: row.imposed_at,
             until: row.until,
             ended_at: row.ended_at,

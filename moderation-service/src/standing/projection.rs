@@ -7,13 +7,13 @@ use shared_schemas::standing::StandingEvent;
 
 use crate::case::projection::json;
 
-/// Fills the tables `strike` and `sanction`.
+/// Fills the tables `strike`, `sanction` and `standing_review`.
 pub struct StandingReadModel;
 
 #[async_trait]
 impl InlineProjection<StandingEvent> for StandingReadModel {
     fn tables(&self) -> &'static [&'static str] {
-        &["strike", "sanction"]
+        &["strike", "sanction", "standing_review"]
     }
 
     async fn apply(
@@ -46,15 +46,18 @@ impl InlineProjection<StandingEvent> for StandingReadModel {
                 statement,
                 case_id,
                 moderator_id,
+                strikes,
             } => {
                 let (id, kind, until, reasons) =
                     (*sanction_id, kind.as_str(), *until, json(reasons)?);
-                let (statement, moderator_id) = (statement.as_str(), *moderator_id);
+                let (statement, moderator_id) = (statement.as_str(), moderator_id.map(|id| id.0));
+                let strikes = strikes.map(i64::from);
                 let case_id = case_id.map(|case_id| case_id.0);
                 raw_sql!(
                     Postgres,
-                    "INSERT INTO sanction (id, user_id, kind, reasons, statement, case_id, moderator_id, imposed_at, until)
-                       VALUES ({id}, {user_id}, {kind}, {reasons}, {statement}, {case_id}, {moderator_id}, {at}, {until})"
+                    "INSERT INTO sanction (id, user_id, kind, reasons, statement, case_id, moderator_id, strikes,
+                                             imposed_at, until)
+                       VALUES ({id}, {user_id}, {kind}, {reasons}, {statement}, {case_id}, {moderator_id}, {strikes}, {at}, {until})"
                 )
             }
             StandingEvent::SanctionEnded { sanction_id, end, .. } => {
@@ -63,6 +66,17 @@ impl InlineProjection<StandingEvent> for StandingReadModel {
                     Postgres,
                     "UPDATE sanction SET ended_at = {at}, ended = {end} WHERE id = {id}"
                 )
+            }
+            StandingEvent::ReviewRequested { strikes, case_id } => {
+                let (strikes, case_id) = (i64::from(*strikes), *case_id);
+                raw_sql!(
+                    Postgres,
+                    "INSERT INTO standing_review (user_id, strikes, case_id, requested_at)
+                       VALUES ({user_id}, {strikes}, {case_id}, {at})"
+                )
+            }
+            StandingEvent::ReviewClosed { .. } => {
+                raw_sql!(Postgres, "DELETE FROM standing_review WHERE user_id = {user_id}")
             }
             StandingEvent::Restricted { .. } => return Ok(()),
         };

@@ -5,18 +5,23 @@ use std::convert::Infallible;
 use async_trait::async_trait;
 use event_runtime::{ApplyError, Expected, Reactor, RecordedEvent, Streams, UnitOfWork};
 use shared_schemas::{
-    CaseId, Service, UserId,
+    CaseId, SanctionId, Service, UserId,
     moderation::{AppealOutcome, CaseEvent, Decision, ModerationReason},
 };
 
-use super::aggregate::Standing;
+use super::{
+    aggregate::Standing,
+    ladder::{Ladder, Removal},
+};
 use crate::case::view;
 
-/// Adds a strike when a removal was carried out, and takes it back when the removal is. Whoever speaks of hurting themselves
+/// Adds a strike when a removal was carried out, with what the ladder says to so many, and takes both back when the removal is. Whoever speaks of hurting themselves
 /// needs help and gets no strike.
 pub struct Strikes {
     /// The people.
     pub standings: Streams<Standing>,
+    /// What strikes lead to.
+    pub ladder: Ladder,
 }
 
 #[async_trait]
@@ -32,6 +37,7 @@ impl Reactor for Strikes {
     async fn react(&self, work: &UnitOfWork, event: &RecordedEvent) -> Result<(), ApplyError> {
         let Some(case) = event.open::<CaseEvent>()? else { return Ok(()) };
         let (case_id, metadata) = (CaseId(case.aggregate_id), case.consequence());
+        let now = self.standings.store().clock().now();
         let withdrawn_from = match &case.event {
             CaseEvent::Decided { decision: Decision::Restore, author_id, .. }
             | CaseEvent::AppealResolved { outcome: AppealOutcome::Overturned, author_id, .. } => {
@@ -59,7 +65,7 @@ impl Reactor for Strikes {
         if let Some(author_id) = withdrawn_from {
             self.standings
                 .execute_in(work, author_id, Expected::Any, &metadata, |standing| {
-                    Ok::<_, Infallible>(standing.withdraw(case_id))
+                    Ok::<_, Infallible>(standing.withdraw(case_id, now))
                 })
                 .await?;
             return Ok(());
@@ -73,9 +79,10 @@ impl Reactor for Strikes {
         }
         // From the decision on, so that a removal that is put back after a batch was undone counts no longer than before.
         let at = row.removed_at.unwrap_or(case.occurred_at);
+        let removal = Removal { case_id, at, reasons, sanction_id: SanctionId::new(now), now };
         self.standings
             .execute_in(work, UserId(row.author_id), Expected::Any, &metadata, |standing| {
-                Ok::<_, Infallible>(standing.strike(case_id, at))
+                Ok::<_, Infallible>(standing.strike(&removal, &self.ladder))
             })
             .await?;
         Ok(())

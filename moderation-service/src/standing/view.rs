@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, raw_sql};
 use serde_json::Value;
+use service_kit::Limit;
 use shared_schemas::{
     CaseId, SanctionId, UserId,
     standing::{SanctionEnd, SanctionKind},
@@ -33,8 +34,10 @@ pub struct SanctionRow {
     pub statement: String,
     /// The case it goes back to.
     pub case_id: Option<Uuid>,
-    /// Who imposed it.
-    pub moderator_id: UserId,
+    /// Who imposed it; nobody, if it followed from strikes.
+    pub moderator_id: Option<Uuid>,
+    /// How many strikes it follows from.
+    pub strikes: Option<i64>,
     /// When.
     pub imposed_at: DateTime<Utc>,
     /// When it ends by itself.
@@ -43,6 +46,19 @@ pub struct SanctionRow {
     pub ended_at: Option<DateTime<Utc>>,
     /// A [`SanctionEnd`].
     ended: Option<String>,
+}
+
+/// Somebody whose strikes are so many that a person decides.
+#[derive(Clone, Debug, FromQueryResult)]
+pub struct ReviewRow {
+    /// Who.
+    pub user_id: UserId,
+    /// How many strikes there were.
+    pub strikes: i64,
+    /// The removal that made it so many.
+    pub case_id: CaseId,
+    /// Since when somebody is asked to decide.
+    pub requested_at: DateTime<Utc>,
 }
 
 impl SanctionRow {
@@ -123,4 +139,24 @@ pub async fn due(
         ))
         .await?;
     rows.iter().map(|row| row.try_get("", "user_id")).collect()
+}
+
+/// People whose strikes ask for a decision, latest first.
+///
+/// # Errors
+///
+/// [`DbErr`] if the database fails.
+pub async fn reviews(
+    connection: &impl ConnectionTrait,
+    after: (DateTime<Utc>, Uuid),
+    limit: Limit,
+) -> Result<Vec<ReviewRow>, DbErr> {
+    let ((before, before_id), fetch) = (after, limit.fetch());
+    ReviewRow::find_by_statement(raw_sql!(
+        Postgres,
+        "SELECT * FROM standing_review WHERE (requested_at, user_id) < ({before}, {before_id})
+           ORDER BY requested_at DESC, user_id DESC LIMIT {fetch}"
+    ))
+    .all(connection)
+    .await
 }

@@ -6,7 +6,7 @@ use poem_openapi::{
     param::{Path, Query},
     payload::Json,
 };
-use service_kit::{Caller, Cursor, Limit, Page, Problem};
+use service_kit::{AnyCaller, Caller, Cursor, Limit, Page, Problem};
 use shared_schemas::CaseId;
 
 use super::{
@@ -39,7 +39,7 @@ impl StatementApi {
     #[oai(path = "/moderation/decisions/mine", method = "get", operation_id = "listOwnDecisions")]
     async fn list_own(
         &self,
-        caller: Caller,
+        caller: AnyCaller,
         /// Rows per page.
         #[oai(validator(minimum(value = "1"), maximum(value = "100")))]
         limit: Query<Option<u16>>,
@@ -60,7 +60,7 @@ impl StatementApi {
 
     /// Appeal against a decision
     ///
-    /// Once per removal, by the author of what was removed; those who are muted may, too. A moderator who did not decide will
+    /// Once per removal, by the author of what was removed; those who are muted, suspended or banned may, too. A moderator who did not decide will
     /// answer. Fails with 400 for a malformed request, 401 without a token, 404 if there is no such case about content of the
     /// caller, and 409 if nothing is removed or the caller appealed already.
     #[oai(
@@ -70,7 +70,7 @@ impl StatementApi {
     )]
     async fn appeal(
         &self,
-        caller: Caller,
+        caller: AnyCaller,
         case_id: Path<CaseId>,
         request: Json<WriteAppeal>,
     ) -> Result<Json<Statement>, Problem> {

@@ -9,13 +9,15 @@ use std::{
     },
 };
 
-use event_runtime::{ExecuteError, Expected, Streams, UnitOfWork};
+use event_runtime::{ExecuteError, Expected, Streams, UnitOfWork, error::chain};
+use metrics::gauge;
 use sea_orm::DbErr;
+use service_kit::health::Degraded;
 use shared_schemas::{UserId, envelope::Metadata};
 
 use super::{
     aggregate::{Promoted, Proposed, RolledBack, VersionError, VersionId, Versions, VersionsId},
-    analysers::Analysers,
+    analysers::{AnalyserError, Analysers},
     band::{Band, MINIMUM},
     files::{BadFiles, Compiled, FileHash, FileName, Files, compile},
     projection, view,
@@ -28,7 +30,12 @@ pub struct Lifecycle {
     pub versions: Streams<Versions>,
     /// Those that are ready.
     pub analysers: Arc<Analysers>,
+    /// Where it is said that nothing is judged.
+    pub degraded: Degraded,
 }
+
+/// What a program does not do in which the active version does not hold.
+const JUDGING: &str = "judging";
 
 /// Files that somebody brings; what is left out is taken from the active version.
 #[derive(Clone, Debug, Default)]
@@ -234,12 +241,46 @@ impl Lifecycle {
         Ok(())
     }
 
-    /// What has to be right before anything is judged: the built-in version is known, the active one holds in this program, and
-    /// what this instance alone judges by is in shadow.
+    /// Looks whether the active version holds in this program. If it does not, what is published waits to be judged, health and log
+    /// say so and what to do, and everything else is served: taking the version back is one of these things.
     ///
     /// # Errors
     ///
-    /// Everything that keeps this instance from judging as the others do.
+    /// [`AnalyserError::Storage`].
+    pub async fn look(&self) -> Result<bool, AnalyserError> {
+        let db = self.versions.store().db();
+        let built_in = &self.analysers.built_in().id;
+        let active = view::active(db).await;
+        let active = active.map_err(|error| AnalyserError::Storage(built_in.clone(), error))?;
+        let active = active.unwrap_or_else(|| built_in.clone());
+        let holds = match self.analysers.get(db, &active).await {
+            Ok(_) => true,
+            Err(error @ AnalyserError::Storage(..)) => return Err(error),
+            Err(error @ (AnalyserError::Files(..) | AnalyserError::Compile(..))) => {
+                let why = format!(
+                    "nothing is judged: {}; take it back (plctl moderation version rollback {active} --reason TEXT), or run the \
+                     program that took its files",
+                    chain(&error)
+                );
+                if self.degraded.begin(JUDGING, why.clone()) {
+                    tracing::error!(version = %active, why, "the active version does not hold in this program");
+                }
+                false
+            }
+        };
+        if holds && self.degraded.end(JUDGING) {
+            tracing::info!(version = %active, "what was published is judged again");
+        }
+        gauge!("moderation_judging").set(u8::from(holds));
+        Ok(holds)
+    }
+
+    /// What is done before anything is judged: the built-in version is made known, it is looked whether the active one holds in this
+    /// program, and what this instance alone judges by is put in shadow.
+    ///
+    /// # Errors
+    ///
+    /// Everything that keeps this instance from serving.
     pub async fn start(&self, shadow: Option<Files>) -> Result<(), Box<dyn Error + Send + Sync>> {
         let nobody = Metadata::default();
         let store = self.versions.store();
@@ -249,10 +290,14 @@ impl Lifecycle {
             let files = Proposal { files: super::files::embedded(), note, by: None };
             self.record(store.begin().await?, built_in, &files, &nobody).await?;
         }
-        if let Some(active) = view::active(store.db()).await? {
-            self.analysers.get(store.db(), &active).await?;
-        }
+        let holds = self.look().await?;
         let Some(files) = shadow else { return Ok(()) };
+        if !holds {
+            tracing::error!(
+                "what this instance alone judges by is left out until it is started again"
+            );
+            return Ok(());
+        }
         let note = Some("What an instance was started with, to judge in shadow.".to_owned());
         let (version, _) = self.propose(Proposal { files, note, by: None }, &nobody).await?;
         match self.start_shadow(&version, true, &nobody).await {

@@ -38,6 +38,7 @@ impl Watch {
     }
 
     async fn look(&self) -> Result<(), Box<dyn Error + Send + Sync>> {
+        self.lifecycle.look().await?;
         let db = self.lifecycle.versions.store().db();
         let Some((version, band, since)) = view::watched(db).await? else { return Ok(()) };
         let seen = view::flag_rate(db, &version, Some(since)).await?;

@@ -2,7 +2,12 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use shared_schemas::{PostId, moderation::Subject, post::PostEvent, user::Role};
+use shared_schemas::{
+    PostId,
+    moderation::Subject,
+    post::PostEvent,
+    user::{AccountStatus, Role, UserEvent},
+};
 use test_kit::eventually;
 
 use crate::support::{AUTHOR, INSULT, Person, SOON, THREAT, World};
@@ -142,5 +147,29 @@ async fn an_accepted_appeal_about_deleted_content_takes_the_strike_away_all_the_
 
     assert_eq!((status, &answered["state"]), (200, &json!("DELETE_CONFIRMED")), "{answered}");
     assert_eq!(given.statement().await["appeal"]["state"], "OVERTURNED");
+    eventually(SOON, || async { given.strikes().await == 0 }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_suspended_reads_why_and_appeals_and_does_nothing_else() {
+    let given = removed().await;
+    let suspended = UserEvent::StatusChanged { status: AccountStatus::Suspended, until: None };
+    given.world.publisher.publish(AUTHOR, 2, &suspended).await.unwrap();
+    let labels = format!("/moderation/labels?ids={}", given.post);
+    let refused = eventually(SOON, || async {
+        let (status, problem) = given.world.get(&given.author, &labels).await;
+        if status == 403 { Ok(problem) } else { Err(problem) }
+    })
+    .await;
+
+    assert_eq!(refused["type"], "/problems/account-suspended");
+    assert_eq!(given.statement().await["state"], "DELETE_CONFIRMED");
+    eventually(SOON, || async { given.strikes().await == 1 }).await;
+    let report = json!({ "subject_kind": "POST", "subject_id": given.post, "category": "SPAM" });
+    let world = &given.world;
+    let reported = world.send(Method::POST, &given.author, "/moderation/reports", report).await;
+    assert_eq!(reported.0, 403);
+    assert_eq!(given.appeal(&given.author).await.0, 200);
+    assert_eq!(given.answer(&given.other, "OVERTURNED").await.0, 200);
     eventually(SOON, || async { given.strikes().await == 0 }).await;
 }

@@ -100,7 +100,7 @@ async fn a_muted_moderator_reads_and_does_not_decide() {
     let post = world.post(10, INSULT).await;
     let case = world.case(Subject::Post(post)).await;
 
-    let muted = UserEvent::StatusChanged { status: AccountStatus::Muted };
+    let muted = UserEvent::StatusChanged { status: AccountStatus::Muted, until: None };
     world.publisher.publish(moderator.id, 1, &muted).await.unwrap();
 
     eventually(SOON, || async { world.decide(&moderator, &case, "DISMISS").await.0 == 403 }).await;

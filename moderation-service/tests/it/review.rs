@@ -18,7 +18,7 @@ use shared_schemas::{
 use test_kit::eventually;
 use uuid::Uuid;
 
-use crate::support::{AUTHOR, INSULT, Person, SOON, World};
+use crate::support::{AUTHOR, INSULT, ORDINARY, Person, SOON, World, edited};
 
 /// Speaks of hurting oneself.
 const DESPAIR: &str = "I want to kill myself tonight, I can't go on anymore.";
@@ -233,6 +233,28 @@ async fn labels_are_put_on_and_taken_off() {
         world.send(Method::PUT, &moderator, &path(&case, "labels"), json!({ "labels": [] })).await;
     assert_eq!(off["review"]["labels"], json!([]));
     assert_eq!(world.get(&user, &labels).await, (200, json!([])));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_label_of_an_older_version_says_nothing_of_a_newer_one() {
+    let world = World::start().await;
+    let (moderator, user) = (world.moderator(), world.person(7, &[Role::User]));
+    let post = world.post(10, INSULT).await;
+    let case = world.case(Subject::Post(post)).await;
+    let label = async |labels: Value| {
+        let labels = json!({ "labels": labels });
+        world.send(Method::PUT, &moderator, &path(&case, "labels"), labels).await
+    };
+    let told = || async { world.get(&user, &format!("/moderation/labels?ids={post}")).await.1 };
+    assert_eq!(label(json!(["SENSITIVE"])).await.0, 200);
+    assert_eq!(told().await[0]["labels"], json!(["SENSITIVE"]));
+
+    world.publisher.publish(post, 2, &edited(ORDINARY)).await.unwrap();
+    world.screenings(post, 2).await;
+
+    eventually(SOON, || async { told().await == json!([]) }).await;
+    assert_eq!(label(json!(["SPOILER"])).await.0, 200);
+    assert_eq!(told().await, json!([]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

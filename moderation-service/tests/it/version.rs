@@ -7,7 +7,7 @@ use moderation_service::version::{
     view,
 };
 use reqwest::Method;
-use sea_orm::TransactionTrait;
+use sea_orm::{ConnectionTrait, TransactionTrait};
 use serde_json::{Value, json};
 use shared_schemas::{UserId, moderation::Subject};
 use test_kit::eventually;
@@ -225,6 +225,46 @@ async fn a_promoted_version_decides_and_survives_a_restart() {
     let (status, _) = world.with_version(&id, "rollback", json!({ "reason": "Again." })).await;
     assert_eq!(status, 409);
     world.audited().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_that_does_not_understand_the_active_version_serves_and_judges_once_it_is_taken_back()
+ {
+    let mut world = World::start().await;
+    let id = world.proposed(&lenient()).await;
+    world.forced(&id).await;
+    // What a later program may have taken and this one does not: the promoted policy is no policy any more.
+    let damage = format!(
+        "UPDATE analyser_file SET content = 'hold = 0' WHERE sha256 =
+           (SELECT files -> 'policy.toml' ->> 'sha256' FROM analyser_version WHERE id = '{id}')"
+    );
+    assert_eq!(world.db().execute_unprepared(&damage).await.unwrap().rows_affected(), 1);
+
+    let another = world.another(&[]).await;
+    std::mem::replace(&mut world.running, another).stop().await;
+    let health = async || {
+        let url = format!("http://{}/readyz", world.running.addr);
+        let answer = reqwest::get(url).await.unwrap();
+        let is_ready = answer.status().is_success();
+        (is_ready, answer.json::<Value>().await.unwrap())
+    };
+    let said = eventually(SOON, || async {
+        let (is_ready, said) = health().await;
+        if is_ready { Ok(said) } else { Err(said) }
+    })
+    .await;
+    let why = said["degraded"]["judging"].as_str().unwrap();
+    assert!(why.contains(&id) && why.contains("rollback"), "{why}");
+    let post = world.post(10, INSULT).await;
+    let history = world.running.store.history(world.db(), "screening", post.0).await.unwrap();
+    assert_eq!(history.len(), 0);
+
+    let (status, version) =
+        world.with_version(&id, "rollback", json!({ "reason": "Nobody reads it." })).await;
+    assert_eq!((status, &version["state"]), (200, &json!("ROLLED_BACK")), "{version}");
+
+    assert_eq!(world.judged_by(post).await.1, Verdict::Hold);
+    eventually(SOON, || async { health().await.1["degraded"] == json!({}) }).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,6 +14,7 @@ use service_kit::{
 };
 use shared_schemas::{
     PostId, UserId,
+    moderation::ContentLabel,
     post::{Category, PostStatus},
     user::Role,
 };
@@ -123,6 +124,9 @@ pub struct PostView {
     /// When it was first public.
     #[oai(skip_serializing_if_is_none)]
     pub published_at: Option<DateTime<Utc>>,
+    /// What everybody is told before they look at it, as moderation says of this very text; none while it says nothing.
+    #[oai(default)]
+    pub labels: Vec<ContentLabel>,
     /// Its token, if its author wanted one.
     #[oai(skip_serializing_if_is_none)]
     pub token: Option<ShownToken>,
@@ -147,6 +151,7 @@ impl Example for PostView {
             created_at: example::moment(),
             updated_at: example::moment(),
             published_at: Some(example::moment()),
+            labels: vec![ContentLabel::Spoiler],
             token: None,
         }
     }
@@ -169,6 +174,7 @@ impl From<PostRow> for PostView {
             created_at: row.created_at,
             updated_at: row.updated_at,
             published_at: row.published_at,
+            labels: row.labels.shown(),
             token: row.token.shown(),
             title: row.title,
             body: row.body,

@@ -59,11 +59,11 @@ async fn insert(
     // first publication.
     txn.execute_raw(raw_sql!(
         Postgres,
-        "INSERT INTO post (id, author_id, title, body, category, status, version, created_at, updated_at, published_at)
-           VALUES ({id}, {author_id}, {title}, {body}, {category}, {status}, {version}, {at}, {at}, {published_at})
+        "INSERT INTO post (id, author_id, title, body, category, status, version, text_version, created_at, updated_at, published_at)
+           VALUES ({id}, {author_id}, {title}, {body}, {category}, {status}, {version}, {version}, {at}, {at}, {published_at})
            ON CONFLICT ON CONSTRAINT post_pkey DO UPDATE
              SET title = EXCLUDED.title, body = EXCLUDED.body, category = EXCLUDED.category, status = EXCLUDED.status,
-                 version = EXCLUDED.version, updated_at = EXCLUDED.updated_at,
+                 version = EXCLUDED.version, text_version = EXCLUDED.text_version, updated_at = EXCLUDED.updated_at,
                  published_at = coalesce(post.published_at, EXCLUDED.published_at)"
     ))
     .await?;
@@ -81,7 +81,8 @@ async fn edit(
     let category = category.as_str();
     txn.execute_raw(raw_sql!(
         Postgres,
-        "UPDATE post SET title = {title}, body = {body}, category = {category}, version = {version}, updated_at = {at}
+        "UPDATE post SET title = {title}, body = {body}, category = {category}, version = {version}, text_version = {version},
+                         updated_at = {at}
            WHERE id = {id}"
     ))
     .await?;

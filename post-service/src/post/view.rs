@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use event_runtime::Version;
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, raw_sql};
-use service_kit::{Cursor, Limit};
+use service_kit::{Cursor, Limit, label::Labels};
 use shared_schemas::{
     PostId, UserId,
     post::{Category, PostStatus},
@@ -45,6 +45,8 @@ pub struct PostRow {
     pub reactions: i64,
     /// Worth of the reactions.
     pub feeling: i64,
+    /// What everybody is told of its text before they look at it.
+    pub labels: Labels,
     /// Its token.
     #[sea_orm(nested)]
     pub token: TokenColumns,
@@ -100,9 +102,14 @@ pub async fn find(
         Postgres,
         "SELECT p.*, coalesce(e.views, 0) AS views, coalesce(e.comments, 0) AS comments,
                 coalesce(e.reactions, 0) AS reactions, coalesce(e.feeling, 0) AS feeling,
-                t.state AS token_state, t.token_id, t.cid AS token_cid, t.tx AS token_tx
+                t.state AS token_state, t.token_id, t.cid AS token_cid, t.tx AS token_tx,
+                coalesce(l.labels, '[]') AS labels
            FROM post p LEFT JOIN engagement e ON e.post_id = p.id
                        LEFT JOIN token t ON t.post_id = p.id AND t.state <> 'WITHDRAWN'
+                       LEFT JOIN LATERAL (
+                         SELECT l.labels FROM content_label l
+                           WHERE l.subject_id = p.id AND l.subject_version = p.text_version AND l.labels IS NOT NULL
+                           ORDER BY l.is_case DESC LIMIT 1) l ON true
            WHERE p.id = {id}
              AND (p.author_id = {viewer} OR (p.status = 'POSTED' AND (NOT p.hidden OR {sees_hidden})))"
     ))
@@ -130,9 +137,14 @@ pub async fn list(
         Postgres,
         "SELECT p.*, coalesce(e.views, 0) AS views, coalesce(e.comments, 0) AS comments,
                 coalesce(e.reactions, 0) AS reactions, coalesce(e.feeling, 0) AS feeling,
-                t.state AS token_state, t.token_id, t.cid AS token_cid, t.tx AS token_tx
+                t.state AS token_state, t.token_id, t.cid AS token_cid, t.tx AS token_tx,
+                coalesce(l.labels, '[]') AS labels
            FROM post p LEFT JOIN engagement e ON e.post_id = p.id
                        LEFT JOIN token t ON t.post_id = p.id AND t.state <> 'WITHDRAWN'
+                       LEFT JOIN LATERAL (
+                         SELECT l.labels FROM content_label l
+                           WHERE l.subject_id = p.id AND l.subject_version = p.text_version AND l.labels IS NOT NULL
+                           ORDER BY l.is_case DESC LIMIT 1) l ON true
            WHERE p.status = {status}
              AND (p.author_id = {viewer} OR (p.status = 'POSTED' AND NOT p.hidden))
              AND ({author}::uuid IS NULL OR p.author_id = {author})

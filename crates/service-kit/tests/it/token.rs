@@ -115,7 +115,7 @@ async fn a_retired_key_signs_nothing_any_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_muted_account_reads_and_a_banned_one_does_nothing() {
+async fn a_muted_account_reads_and_a_closed_one_does_nothing() {
     let world = World::start().await;
     let token = world.issuer.token(USER, &[Role::User]);
     let client = reqwest::Client::builder().timeout(SOON).build().unwrap();
@@ -126,12 +126,54 @@ async fn a_muted_account_reads_and_a_banned_one_does_nothing() {
     };
     assert_eq!(write().await, 200);
 
-    let muted = UserEvent::StatusChanged { status: AccountStatus::Muted };
+    let muted = UserEvent::StatusChanged { status: AccountStatus::Muted, until: None };
     world.publisher.publish(USER, 2, &muted).await.unwrap();
     eventually(SOON, || async { write().await == 403 }).await;
     assert_eq!(world.me(&token).await, 200);
 
-    let banned = UserEvent::StatusChanged { status: AccountStatus::Banned };
-    world.publisher.publish(USER, 3, &banned).await.unwrap();
+    world.publisher.publish(USER, 3, &UserEvent::Deleted {}).await.unwrap();
     eventually(SOON, || async { world.me(&token).await == 401 }).await;
+    assert_eq!(world.get("/me/still", &token).await.status(), 401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_suspended_account_is_told_until_when_and_may_do_what_is_left_to_it() {
+    let world = World::start().await;
+    let token = world.issuer.token(USER, &[Role::User]);
+    let changed = async |version, status, until: Option<&str>| {
+        let until = until.map(|until| until.parse().unwrap());
+        let changed = UserEvent::StatusChanged { status, until };
+        world.publisher.publish(USER, version, &changed).await.unwrap();
+    };
+    let refused = async || world.get("/me", &token).await.json::<Value>().await.unwrap();
+
+    changed(2, AccountStatus::Suspended, Some("2126-01-08T00:00:00Z")).await;
+    eventually(SOON, || async { world.me(&token).await == 403 }).await;
+    let problem = refused().await;
+    assert_eq!(problem["type"], "/problems/account-suspended");
+    let detail = problem["detail"].as_str().unwrap();
+    for told in ["until 2126-01-08T00:00:00Z", "/moderation/standing/mine", "/appeal"] {
+        assert!(detail.contains(told), "{detail}");
+    }
+    assert_eq!(world.get("/me/still", &token).await.status(), 200);
+
+    changed(3, AccountStatus::Banned, None).await;
+    eventually(SOON, || async { refused().await["type"] == "/problems/account-banned" }).await;
+    assert_eq!(world.get("/me/still", &token).await.status(), 200);
+
+    changed(4, AccountStatus::Active, None).await;
+    eventually(SOON, || async { world.me(&token).await == 200 }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_was_signed_under_a_suspension_says_so_itself() {
+    let world = World::start().await;
+    // Nothing was heard of the suspension, and perhaps nothing can be.
+    let token = world.issuer.token_with(USER, &[Role::User], |claims| {
+        claims.insert("restriction".to_owned(), json!({ "status": "SUSPENDED" }));
+    });
+
+    assert_eq!(world.me(&token).await, 403);
+    assert_eq!(world.get("/me/still", &token).await.status(), 200);
+    assert_eq!(world.me(&world.token(7)).await, 200);
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use event_runtime::Clock;
 use poem_openapi::{Object, OpenApi, payload::Json};
-use service_kit::{Caller, Definition, Env, Host, Parts, Problem, Running};
+use service_kit::{AnyCaller, Caller, Definition, Env, Host, Parts, Problem, Running};
 use shared_schemas::{Service, UserId, user::Role};
 use test_kit::{Publisher, TestDatabase, TestIssuer, TestRedis, eventually};
 use uuid::Uuid;
@@ -29,6 +29,15 @@ impl NoteApi {
     #[oai(path = "/me", method = "get", operation_id = "me")]
     #[expect(clippy::unused_async, reason = "every operation is awaited")]
     async fn me(&self, caller: Caller) -> Json<UserId> {
+        Json(caller.user_id())
+    }
+
+    /// Who am I, whatever I did?
+    ///
+    /// Fails with 401 without a token.
+    #[oai(path = "/me/still", method = "get", operation_id = "meStill")]
+    #[expect(clippy::unused_async, reason = "every operation is awaited")]
+    async fn me_still(&self, caller: AnyCaller) -> Json<UserId> {
         Json(caller.user_id())
     }
 
@@ -98,14 +107,13 @@ impl World {
 
     /// The status of `GET /me` with a token.
     pub(crate) async fn me(&self, token: &str) -> u16 {
+        self.get("/me", token).await.status().as_u16()
+    }
+
+    /// The answer to a request with a token.
+    pub(crate) async fn get(&self, path: &str, token: &str) -> reqwest::Response {
         let client = reqwest::Client::builder().timeout(SOON).build().unwrap();
-        client
-            .get(self.url("/api/v1/me"))
-            .bearer_auth(token)
-            .send()
-            .await
-            .unwrap()
-            .status()
-            .as_u16()
+        let url = self.url(&format!("/api/v1{path}"));
+        client.get(url).bearer_auth(token).send().await.unwrap()
     }
 }

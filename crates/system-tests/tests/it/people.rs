@@ -149,8 +149,93 @@ async fn sanctions_are_in_force_everywhere_until_they_end() {
 
     let suspension = impose("SUSPEND").await;
     writes(401).await;
-    assert!(Person::sign_in(&world.client, &author.email).await.is_err());
+    let suspended = Person::sign_in(&world.client, &author.email).await.unwrap();
+    let answer = suspended.call(&Method::POST, "/posts", Some(&post)).await.unwrap();
+    let refused = answer.expect(403).unwrap().to_string();
+    let end = (now + TimeDelta::hours(1)).format("%Y-%m-%dT%H:%M:%SZ").to_string();
+    assert!(refused.contains("account-suspended") && refused.contains(&end), "{refused}");
+    let standing = suspended.get("/moderation/standing/mine").await.unwrap();
+    assert!(standing.to_string().contains("Too much of it."), "{standing}");
     lift(suspension).await;
-    until(SOON, || Person::sign_in(&world.client, &author.email)).await.unwrap();
+    until(SOON, || async {
+        let again = Person::sign_in(&world.client, &author.email).await?;
+        again.call(&Method::POST, "/posts", Some(&post)).await?.expect(201)
+    })
+    .await
+    .unwrap();
+    world.stack.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_suspended_for_strikes_appeals_and_writes_again_once_they_are_taken_back() {
+    let world = World::start().await;
+    let author = sign_up(&world, "anna@demo.peerlink.invalid").await;
+    let (moderator, admin) = (sign_up(&world, MODERATOR).await, sign_up(&world, ADMIN).await);
+    let mut cases = Vec::new();
+    for number in 1..=5 {
+        let title = format!("Recipe number {number}");
+        let post = author.post(&title, &format!("{number} cups of flour."), "FOOD").await.unwrap();
+        let report =
+            json!({ "subject_kind": "POST", "subject_id": post, "category": "RULES_VIOLATION" });
+        until(SOON, || async {
+            let path = "/moderation/reports";
+            let answer = admin.call(&Method::POST, path, Some(&report)).await?;
+            ensure!([200, 201].contains(&answer.status.as_u16()), "{}", answer.body);
+            Ok(())
+        })
+        .await
+        .unwrap();
+        let queue = moderator.get("/moderation/queue").await.unwrap();
+        let about = |case: &&Value| case.to_string().contains(&post);
+        cases.push(text(items(&queue).unwrap().iter().find(about).unwrap(), "id").unwrap());
+    }
+    for (case, count) in cases.iter().zip(1..) {
+        let path = format!("/moderation/cases/{case}/decision");
+        let decision = json!({ "decision": "DELETE" });
+        moderator.call(&Method::POST, &path, Some(&decision)).await.unwrap().expect(200).unwrap();
+        until(SOON, || async {
+            let path = format!("/moderation/users/{}/standing", author.id);
+            let standing = moderator.get(&path).await?;
+            let strikes = standing.get("strikes").and_then(Value::as_array).map(Vec::len);
+            ensure!(strikes == Some(count), "{standing}");
+            Ok(())
+        })
+        .await
+        .unwrap();
+    }
+
+    let post = json!({ "title": "Bread", "body": "Salt.", "category": "FOOD", "status": "POSTED" });
+    let writes = |expected: u16| {
+        let (world, author, post) = (&world, &author, &post);
+        async move {
+            until(SOON, || async {
+                let author = Person::sign_in(&world.client, &author.email).await?;
+                let answer = author.call(&Method::POST, "/posts", Some(post)).await?;
+                ensure!(answer.status.as_u16() == expected, "{} {}", answer.status, answer.body);
+                Ok((author, answer.body))
+            })
+            .await
+            .unwrap()
+        }
+    };
+    let (suspended, refused) = writes(403).await;
+    assert!(refused.to_string().contains("account-"), "{refused}");
+    strikes(&suspended, 5).await;
+    // Two strikes are below every rung.
+    for case in &cases[..3] {
+        let path = format!("/moderation/decisions/{case}/appeal");
+        let appeal = json!({ "text": "It is a recipe." });
+        suspended.call(&Method::POST, &path, Some(&appeal)).await.unwrap().expect(200).unwrap();
+        let path = format!("/moderation/cases/{case}/appeal");
+        let answer = json!({ "outcome": "OVERTURNED", "text": "So it is." });
+        admin.call(&Method::POST, &path, Some(&answer)).await.unwrap().expect(200).unwrap();
+    }
+
+    let (author, _) = writes(201).await;
+    strikes(&author, 2).await;
+    let standing = author.get("/moderation/standing/mine").await.unwrap();
+    let sanctions = standing["sanctions"].as_array().unwrap();
+    let ended: Vec<&Value> = sanctions.iter().map(|sanction| &sanction["ended"]).collect();
+    assert_eq!(ended, ["LIFTED", "LIFTED"], "{standing}");
     world.stack.stop().await.unwrap();
 }

@@ -38,7 +38,7 @@ impl Example for Labelled {
 impl LabelApi {
     /// Read labels
     ///
-    /// The labels of posts and comments; content without any is left out. For everybody who is signed in. Fails with 400 for
+    /// The labels of posts and comments as they read now; content without any is left out. For everybody who is signed in. Fails with 400 for
     /// ids that are none or too many, and 401 without a token.
     #[oai(path = "/moderation/labels", method = "get", operation_id = "readLabels")]
     async fn read_labels(

@@ -179,7 +179,8 @@ pub async fn evidence(
     .await
 }
 
-/// The labels of some content: those that its screening or a moderator gave it last. Content without labels is left out.
+/// The labels of some content: those of its latest version, as a moderator says, or else its screening. Content without labels is
+/// left out.
 ///
 /// # Errors
 ///
@@ -193,11 +194,13 @@ pub async fn labels(
         Postgres,
         "SELECT subject_id, labels FROM (
            SELECT DISTINCT ON (subject_id) subject_id, labels FROM (
-             SELECT subject_id, labels, labelled_at FROM moderation_case WHERE labelled_at IS NOT NULL
-             UNION ALL SELECT subject_id, labels, cleared_at FROM cleared_content
-           ) given
+             SELECT subject_id, subject_version, true AS is_case,
+                    CASE WHEN labelled_at IS NOT NULL THEN labels END AS labels FROM moderation_case
+             UNION ALL SELECT subject_id, subject_version, false, labels FROM cleared_content
+           ) given LEFT JOIN published_text t USING (subject_id)
              WHERE subject_id IN (SELECT value::uuid FROM jsonb_array_elements_text({ids}::jsonb))
-             ORDER BY subject_id, labelled_at DESC
+               AND given.subject_version >= coalesce(t.subject_version, 0)
+             ORDER BY subject_id, given.subject_version DESC, labels IS NULL, is_case DESC
          ) latest
          WHERE labels <> '[]'
          ORDER BY subject_id"
