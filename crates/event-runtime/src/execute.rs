@@ -100,7 +100,13 @@ impl<A: Aggregate> Streams<A> {
         decide: &(impl Fn(&A) -> Result<Vec<A::Event>, R> + Send + Sync),
     ) -> Result<Option<Version>, ExecuteError<R>> {
         let (id, db): (Uuid, _) = (id.into(), self.store.db());
-        let (state, version) = fold(id, self.store.history(db, A::Event::CATEGORY, id).await?)?;
+        // What is to be new has no history to read; if it is not new, the append finds out.
+        let (state, version) = match expected {
+            Expected::New => (A::default(), Version(0)),
+            Expected::Any | Expected::Exactly(_) => {
+                fold(id, self.store.history(db, A::Event::CATEGORY, id).await?)?
+            }
+        };
         if !expected.holds_for(version) {
             return Err(conflict(version));
         }
@@ -156,7 +162,11 @@ impl<A: Aggregate> Streams<A> {
         decide: &(impl Fn(&A) -> Result<Vec<A::Event>, R> + Send + Sync),
         is_locked: bool,
     ) -> Result<Option<Version>, ExecuteError<R>> {
-        let (state, version) = self.load(work, id, is_locked).await?;
+        // What is to be new has no history to read; if it is not new, the append finds out.
+        let (state, version) = match expected {
+            Expected::New => (A::default(), Version(0)),
+            Expected::Any | Expected::Exactly(_) => self.load(work, id, is_locked).await?,
+        };
         if !expected.holds_for(version) {
             return Err(conflict(version));
         }
@@ -164,7 +174,11 @@ impl<A: Aggregate> Streams<A> {
         if events.is_empty() {
             return Ok(Some(version));
         }
-        self.append(work, id, version, events, metadata).await
+        let appended = self.append(work, id, version, events, metadata).await?;
+        if appended.is_none() && expected == Expected::New {
+            return Err(conflict(self.load(work, id, false).await?.1));
+        }
+        Ok(appended)
     }
 
     /// The state of one aggregate and its version, read without a lock.

@@ -237,6 +237,25 @@ impl Ground {
         Ok(())
     }
 
+    /// Publishes such posts evenly, so many a second.
+    pub(crate) async fn publish_at(&self, count: u64, per_second: f64) -> Result<()> {
+        let (began, mut published) = (Instant::now(), 0);
+        let mut tick = tokio::time::interval(Duration::from_millis(100));
+        while published < count {
+            tick.tick().await;
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a small count"
+            )]
+            let due = (began.elapsed().as_secs_f64() * per_second) as u64;
+            let due = due.min(count);
+            self.publish(due.saturating_sub(published)).await?;
+            published = due.max(published);
+        }
+        Ok(())
+    }
+
     /// Waits until so many mints are at a stage.
     pub(crate) async fn reached(&mut self, stage: &str, mints: u64, limit: Duration) -> Result<()> {
         let began = Instant::now();
@@ -247,7 +266,8 @@ impl Ground {
                 return Ok(());
             }
             ensure!(began.elapsed() < limit, "{there} of {mints} are {stage} after {limit:?}");
-            tokio::time::sleep(Duration::from_millis(200)).await;
+            // Counting is work for the database that is measured.
+            tokio::time::sleep(Duration::from_millis(500)).await;
         }
     }
 }

@@ -86,7 +86,7 @@ async fn write(bed: &Bed, bare: &DatabaseConnection, way: Way, time: Duration) -
                 samples
                     .execute::<std::convert::Infallible>(
                         id,
-                        Expected::Any,
+                        Expected::New,
                         &Metadata::default(),
                         |_| Ok(vec![event.clone()]),
                     )

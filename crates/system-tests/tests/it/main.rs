@@ -6,6 +6,8 @@ mod browser;
 mod edges;
 mod isolation;
 mod journey;
+mod minting;
+mod operator;
 mod people;
 mod replay;
 mod version;

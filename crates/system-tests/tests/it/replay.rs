@@ -1,6 +1,5 @@
 //! Judgements that were made by the running services are made again by the operator's tool.
 
-use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -13,7 +12,10 @@ use system_tests::{
 };
 use tempfile::TempDir;
 
-use crate::world::World;
+use crate::{
+    operator::{operator, operator_as},
+    world::World,
+};
 
 /// How long something may take to arrive where it will be seen.
 const SOON: Duration = Duration::from_secs(30);
@@ -21,39 +23,6 @@ const SOON: Duration = Duration::from_secs(30);
 const ORDINARY: &str = "The sun is finally out and the whole street smells of bread.";
 const INSULT: &str = "Well then, you are an idiot and that is that.";
 const THREAT: &str = "I know where you live and I'm going to kill you";
-
-/// What the operator's tool said.
-#[derive(Debug)]
-struct Said {
-    code: i32,
-    stdout: String,
-    #[expect(dead_code, reason = "a failed assertion shows it")]
-    stderr: String,
-}
-
-impl Said {
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
-    }
-}
-
-async fn operator(world: &World, arguments: &[&str]) -> Said {
-    operator_as(world, "", arguments).await
-}
-
-/// The operator's tool with somebody's access token.
-async fn operator_as(world: &World, token: &str, arguments: &[&str]) -> Said {
-    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_operator"));
-    command.arg("--stack").arg(world.stack.dir()).args(arguments);
-    command.env_clear().env("USER", "ada").env("PLCTL_TOKEN", token);
-    command.stdin(Stdio::null()).kill_on_drop(true);
-    let output = command.output().await.unwrap();
-    Said {
-        code: output.status.code().unwrap(),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
-}
 
 /// The report of a replay once so many judgements are on record.
 async fn replayed(world: &World, recorded: u64) -> (i32, Value) {
