@@ -26,7 +26,8 @@ pub trait Reactor: Send + Sync + 'static {
     async fn react(&self, work: &UnitOfWork, event: &RecordedEvent) -> Result<(), ApplyError>;
 
     /// Reacts to many events, those of one aggregate in their order: the same as one after the other, and in fewer statements
-    /// where somebody has written them. If it fails, nothing of it took effect, and each of them is reacted to by itself.
+    /// where somebody has written them. If it fails, nothing of it took effect, and half of
+    /// them are reacted to at a time, and so on, until the one that fails is alone.
     async fn react_all(
         &self,
         work: &UnitOfWork,
