@@ -2,32 +2,23 @@
 //!
 //! Any node with the RPC of Kubo will do; nothing of it is changed but what is added and removed here.
 
-use std::{env, process::ExitCode, sync::Arc};
+use std::{
+    env,
+    error::Error,
+    io::{self, Write as _},
+    sync::Arc,
+};
 
 use content_blocks::{Block, Codec};
 use content_pins::{Kubo, Place as _, Places, Root};
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
-    match run().await {
-        Ok(line) => {
-            eprintln!("{line}");
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-async fn run() -> Result<String, Box<dyn std::error::Error>> {
+async fn main() -> Result<(), Box<dyn Error>> {
     let address = env::args().nth(1).ok_or("which node? For example http://127.0.0.1:5001")?;
     let node = Arc::new(Kubo::new(address.parse()?));
     let places = Places::new(vec![Arc::clone(&node) as Arc<_>], 1)?;
-    let blocks: Vec<Block> = [&b""[..], b"{\"name\":\"A title\"}", &[7; 200_000]]
-        .map(|bytes| Block::of(Codec::Raw, bytes.to_vec()))
-        .into();
+    let contents = [Vec::new(), b"{\"name\":\"A title\"}".to_vec(), vec![7; 200_000]];
+    let blocks: Vec<Block> = contents.map(|bytes| Block::of(Codec::Raw, bytes)).into();
     let roots: Vec<Root<'_>> = blocks
         .chunks(1)
         .zip(&blocks)
@@ -51,5 +42,11 @@ async fn run() -> Result<String, Box<dyn std::error::Error>> {
     if let Ok(Some(_)) = node.fetch(&absent.cid()).await {
         return Err("the node claims to have what nobody gave it".into());
     }
-    Ok(format!("{} kept, gave back and gave up {} blocks", kept.at.join(", "), blocks.len()))
+    writeln!(
+        io::stdout(),
+        "{} kept, gave back and gave up {} blocks",
+        kept.at.join(", "),
+        blocks.len()
+    )?;
+    Ok(())
 }
