@@ -127,7 +127,7 @@ async fn decided(db: &DatabaseConnection, written: &[(Uuid, DateTime<Utc>)]) -> 
             Postgres,
             "SELECT aggregate_id, occurred_at FROM moderation.event
                WHERE type = 'screening.completed.v1'
-                 AND aggregate_id IN (SELECT id::uuid FROM jsonb_array_elements_text({ids}::jsonb) AS id)"
+                 AND aggregate_id IN (SELECT wanted.id::uuid FROM jsonb_array_elements_text({ids}::jsonb) AS wanted (id))"
         ))
         .all(db)
         .await?;
