@@ -107,7 +107,7 @@ impl EventStore {
                 Postgres,
                 "SELECT FROM aggregate_head
                    WHERE aggregate_type = {aggregate_type}
-                     AND aggregate_id IN (SELECT CAST(id AS uuid) FROM jsonb_array_elements_text({wanted}) AS id)
+                     AND aggregate_id IN (SELECT CAST(one AS uuid) FROM jsonb_array_elements_text({wanted}) AS one)
                    ORDER BY aggregate_id FOR UPDATE"
             ))
             .await?;

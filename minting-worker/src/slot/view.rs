@@ -267,7 +267,7 @@ pub async fn failed_before(db: &DatabaseConnection, ids: &[MintId]) -> Result<Ve
         "SELECT DISTINCT i.mint_id FROM lane_item i
            JOIN lane_slot s ON (s.lane, s.chain_id, s.nonce) = (i.lane, i.chain_id, i.nonce)
            WHERE s.succeeded = false AND s.state = 'FINAL'
-             AND i.mint_id IN (SELECT CAST(id AS uuid) FROM jsonb_array_elements_text({ids}) AS id)"
+             AND i.mint_id IN (SELECT CAST(one AS uuid) FROM jsonb_array_elements_text({ids}) AS one)"
     ))
     .all(db)
     .await?;

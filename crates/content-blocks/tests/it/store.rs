@@ -147,3 +147,25 @@ fn versions_and_codecs_share_the_block_of_a_digest() {
     assert_eq!(store.block(&v1).unwrap().unwrap().bytes(), node.bytes());
     assert_eq!(dag::read_file(&store, v1, 10).unwrap(), b"hello");
 }
+
+#[test]
+fn many_blocks_and_pins_at_once_are_what_each_of_them_would_be() {
+    let (store, directory) = open();
+    let blocks: Vec<Block> =
+        (0..40_u8).map(|number| Block::of(Codec::Raw, vec![number; 300])).collect();
+    let cids: Vec<_> = blocks.iter().map(Block::cid).collect();
+
+    store.keep(&blocks, cids.iter().map(|cid| (cid, "mint-1"))).unwrap();
+    // Again: nothing changes.
+    store.keep(&blocks, cids.iter().map(|cid| (cid, "mint-1"))).unwrap();
+
+    let again = Store::open(directory.path()).unwrap();
+    for block in &blocks {
+        assert_eq!(again.block(&block.cid()).unwrap().as_ref(), Some(block));
+        assert!(again.is_pinned(&block.cid()).unwrap());
+    }
+    assert_eq!(files(&directory).len(), 40);
+    assert_eq!(again.collect(later()).unwrap().removed, 0);
+    let absent = Block::of(Codec::Raw, b"nobody has this".to_vec());
+    assert!(store.keep(&blocks, [(&absent.cid(), "mint-1")]).is_err());
+}
