@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use async_trait::async_trait;
 use event_runtime::{ApplyError, Expected, Reactor, RecordedEvent, Streams, UnitOfWork};
 use shared_schemas::{
-    CaseId, Service,
+    CaseId, Event, Service,
     moderation::{CaseEvent, Decision, Subject},
 };
 
@@ -27,6 +27,10 @@ impl Reactor for Takedown {
 
     fn reads(&self) -> &'static [Service] {
         &[Service::Moderation]
+    }
+
+    fn categories(&self) -> &'static [&'static str] {
+        &[CaseEvent::CATEGORY]
     }
 
     async fn react(&self, work: &UnitOfWork, event: &RecordedEvent) -> Result<(), ApplyError> {

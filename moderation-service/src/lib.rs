@@ -101,6 +101,7 @@ pub fn definition() -> Definition<Config> {
             "0009_media",
             "0010_known_before",
             "0011_ladder",
+            "0012_band_time",
         ],
         build,
     }

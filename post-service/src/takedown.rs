@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use event_runtime::{ApplyError, Expected, Reactor, RecordedEvent, Streams, UnitOfWork};
 use shared_schemas::{
-    CaseId, Service,
+    CaseId, Event, Service,
     moderation::{CaseEvent, Decision, Subject},
 };
 
@@ -23,6 +23,10 @@ impl Reactor for Takedown {
 
     fn reads(&self) -> &'static [Service] {
         &[Service::Moderation]
+    }
+
+    fn categories(&self) -> &'static [&'static str] {
+        &[CaseEvent::CATEGORY]
     }
 
     async fn react(&self, work: &UnitOfWork, event: &RecordedEvent) -> Result<(), ApplyError> {

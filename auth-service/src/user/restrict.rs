@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use event_runtime::{ApplyError, Expected, Reactor, RecordedEvent, UnitOfWork};
 use shared_schemas::{
-    Service, UserId, session::RevocationReason, standing::StandingEvent, user::AccountStatus,
+    Event, Service, UserId, session::RevocationReason, standing::StandingEvent, user::AccountStatus,
 };
 
 use super::aggregate::UserError;
@@ -24,6 +24,10 @@ impl Reactor for Restriction {
 
     fn reads(&self) -> &'static [Service] {
         &[Service::Moderation]
+    }
+
+    fn categories(&self) -> &'static [&'static str] {
+        &[StandingEvent::CATEGORY]
     }
 
     async fn react(&self, work: &UnitOfWork, event: &RecordedEvent) -> Result<(), ApplyError> {

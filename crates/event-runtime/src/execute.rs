@@ -122,7 +122,7 @@ impl<A: Aggregate> Streams<A> {
             Err(error) => return Err(error),
         };
         metrics::counter!("events_appended_total").increment(appended.ids.len() as u64);
-        self.store.wake();
+        self.store.wake_relay();
         Ok(Some(appended.version))
     }
 
@@ -200,10 +200,12 @@ impl<A: Aggregate> Streams<A> {
         id: Uuid,
         is_locked: bool,
     ) -> Result<(A, Version), ExecuteError<R>> {
-        if is_locked {
-            self.store.lock(work.txn(), A::Event::CATEGORY, id).await?;
-        }
-        fold(id, self.store.history(work.txn(), A::Event::CATEGORY, id).await?)
+        let history = if is_locked {
+            self.store.locked_history(work.txn(), A::Event::CATEGORY, id).await?
+        } else {
+            self.store.history(work.txn(), A::Event::CATEGORY, id).await?
+        };
+        fold(id, history)
     }
 
     /// `None` if the aggregate has moved on.

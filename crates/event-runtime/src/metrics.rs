@@ -74,7 +74,10 @@ fn describe_consumer() {
         "events_lag_events",
         "Last sequence number of the stream less the group's watermark."
     );
-    describe_counter!("events_handled_total", "Events by outcome: applied, duplicate, parked.");
+    describe_counter!(
+        "events_handled_total",
+        "Events by outcome: applied, passed, duplicate, parked."
+    );
     describe_histogram!(
         "events_handler_seconds",
         Unit::Seconds,

@@ -1,5 +1,7 @@
 //! Read models: tables that say what the events say, and can be dropped and made again.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use sea_orm::{DatabaseTransaction, DbErr};
 use shared_schemas::{Event, Service};
@@ -54,9 +56,21 @@ pub trait Projection: Send + Sync + 'static {
     /// The tables it fills, and nobody else; a rebuild makes them anew beside the live ones. Its statements name no schema.
     fn tables(&self) -> &'static [&'static str];
 
+    /// The [categories](Event::CATEGORY) whose events it takes; empty, unless said otherwise, for all of the streams that it reads:
+    /// as [`Reactor::categories`](crate::Reactor::categories).
+    fn categories(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// How many of its events may be in hand at once.
     fn concurrency(&self) -> Concurrency {
         Concurrency::Serial
+    }
+
+    /// How long the first of its events may wait for others, so that one transaction does for all of them: as
+    /// [`Reactor::linger`](crate::Reactor::linger).
+    fn linger(&self) -> Duration {
+        Duration::ZERO
     }
 
     /// Columns that do not follow from the events, by table, such as an identity: an audit does not compare them.

@@ -1,5 +1,7 @@
 //! Reactions: what a service does because something happened elsewhere.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use shared_schemas::Service;
 
@@ -17,9 +19,23 @@ pub trait Reactor: Send + Sync + 'static {
     /// Whose streams it reads.
     fn reads(&self) -> &'static [Service];
 
+    /// The [categories](shared_schemas::Event::CATEGORY) whose events it takes; empty, unless said otherwise, for all of the streams
+    /// that it reads. The others pass without a transaction, so a group that takes few events of a busy stream costs little.
+    fn categories(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// How many of its events may be in hand at once.
     fn concurrency(&self) -> Concurrency {
         Concurrency::Serial
+    }
+
+    /// How long the first of its events may wait for others, so that one transaction does for all of them. 0, unless said
+    /// otherwise: an event is taken as soon as it is there, and those that come meanwhile are the next batch. A transaction for
+    /// every event costs several times as much as one for a few, so whoever need not be quick leaves more of the machine to those
+    /// who must. Readers of a [shared](Concurrency::Shared) group never wait.
+    fn linger(&self) -> Duration {
+        Duration::ZERO
     }
 
     /// Reacts to one event. What touches the outside world is not done here but asked for with [`UnitOfWork::enqueue`].

@@ -60,6 +60,14 @@ struct EventRow {
     position: i64,
 }
 
+/// An event, and where the aggregate is of which it was read.
+#[derive(FromQueryResult)]
+struct LockedRow {
+    head: i64,
+    #[sea_orm(nested)]
+    event: EventRow,
+}
+
 impl EventStore {
     /// A store on an open, migrated database, whose connections have the service's schema as their search path.
     ///
@@ -138,9 +146,13 @@ impl EventStore {
         Ok(UnitOfWork::new(self.db.begin().await?, self.clone()))
     }
 
-    /// Tells the relay and the job workers of this process that something was committed.
-    pub(crate) fn wake(&self) {
+    /// Tells the relay of this process that events were committed.
+    pub(crate) fn wake_relay(&self) {
         self.events_committed.notify_one();
+    }
+
+    /// Tells the job workers of this process that there is work.
+    pub(crate) fn wake_workers(&self) {
         self.jobs_committed.notify_waiters();
     }
 
@@ -159,20 +171,30 @@ impl EventStore {
         u16::try_from(partition).unwrap_or(0)
     }
 
-    /// Locks an aggregate until the transaction ends. One that has no events yet cannot be locked.
-    pub(crate) async fn lock(
+    /// Locks an aggregate until the transaction ends, and gives its events, oldest first. One that has no events yet cannot be
+    /// locked.
+    pub(crate) async fn locked_history(
         &self,
         txn: &impl ConnectionTrait,
         aggregate_type: &str,
         aggregate_id: Uuid,
-    ) -> Result<(), DbErr> {
-        txn.query_one_raw(raw_sql!(
+    ) -> Result<Vec<RecordedEvent>, DbErr> {
+        let rows = LockedRow::find_by_statement(raw_sql!(
             Postgres,
-            "SELECT version FROM aggregate_head
-               WHERE aggregate_type = {aggregate_type} AND aggregate_id = {aggregate_id} FOR UPDATE"
+            "SELECT head.version AS head, e.id, e.aggregate_type, e.aggregate_id, e.aggregate_version, e.type, e.data,
+                    e.metadata, e.occurred_at, NULL::smallint AS partition, NULL::bigint AS sequence, e.position
+               FROM aggregate_head AS head
+               JOIN event AS e ON (e.aggregate_type, e.aggregate_id) = (head.aggregate_type, head.aggregate_id)
+               WHERE head.aggregate_type = {aggregate_type} AND head.aggregate_id = {aggregate_id}
+               ORDER BY e.aggregate_version FOR UPDATE OF head"
         ))
+        .all(txn)
         .await?;
-        Ok(())
+        // Whoever waited for the lock sees the head as it is now, and the events as they were when the statement began.
+        if rows.last().is_some_and(|last| last.head != last.event.aggregate_version) {
+            return self.history(txn, aggregate_type, aggregate_id).await;
+        }
+        rows.into_iter().map(|row| self.recorded(row.event)).collect()
     }
 
     /// The events of one aggregate, oldest first, as they stand.

@@ -1,6 +1,6 @@
 //! One transaction in which events, read models, jobs and watermarks change together.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use metrics::counter;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, raw_sql};
@@ -15,11 +15,13 @@ pub struct UnitOfWork {
     store: EventStore,
     /// Events recorded so far; they count when all of it is committed.
     appended: AtomicU64,
+    /// Whether a job was asked for.
+    has_jobs: AtomicBool,
 }
 
 impl UnitOfWork {
     pub(crate) fn new(txn: DatabaseTransaction, store: EventStore) -> Self {
-        Self { txn, store, appended: AtomicU64::new(0) }
+        Self { txn, store, appended: AtomicU64::new(0), has_jobs: AtomicBool::new(false) }
     }
 
     /// Notes that events were recorded.
@@ -53,6 +55,7 @@ impl UnitOfWork {
                    ON CONFLICT ON CONSTRAINT job_kind_key_unique DO NOTHING"
             ))
             .await?;
+        self.has_jobs.store(true, Ordering::Relaxed);
         Ok(())
     }
 
@@ -82,10 +85,11 @@ impl UnitOfWork {
                    ON CONFLICT ON CONSTRAINT job_kind_key_unique DO NOTHING"
             ))
             .await?;
+        self.has_jobs.store(true, Ordering::Relaxed);
         Ok(())
     }
 
-    /// Makes it all happen, and wakes whoever waits for new events and jobs.
+    /// Makes it all happen, and wakes whoever waits for events or jobs if there are new ones.
     ///
     /// # Errors
     ///
@@ -94,15 +98,15 @@ impl UnitOfWork {
     pub async fn commit(self) -> Result<(), DbErr> {
         self.check().await?;
         self.txn.commit().await?;
-        counter!("events_appended_total").increment(self.appended.into_inner());
-        self.store.wake();
+        let appended = self.appended.into_inner();
+        if appended > 0 {
+            counter!("events_appended_total").increment(appended);
+            self.store.wake_relay();
+        }
+        if self.has_jobs.into_inner() {
+            self.store.wake_workers();
+        }
         Ok(())
-    }
-
-    /// Makes it all happen, where nobody waits for it: no event and no job is among it.
-    pub(crate) async fn commit_quietly(self) -> Result<(), DbErr> {
-        self.check().await?;
-        self.txn.commit().await
     }
 
     /// PostgreSQL answers the commit of a failed transaction with a rollback and without an error. Any statement before it

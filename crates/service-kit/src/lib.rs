@@ -41,3 +41,7 @@ macro_rules! sql_migrations {
         &[$(($name, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/", $name, ".sql")))),*]
     };
 }
+
+/// How long events of a group wait for each other that nobody waits for: counts, histories and what is decided much later. People do
+/// not see a twentieth of a second, and a busy machine has more left for those who are in a hurry, such as screening.
+pub const UNHURRIED: std::time::Duration = std::time::Duration::from_millis(50);

@@ -1,17 +1,17 @@
 //! From a request to moderation's decision about the text, while others write, too.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, Utc};
 use event_runtime::Clock;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use sea_orm::{Database, DatabaseConnection, FromQueryResult, raw_sql};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 use uuid::Uuid;
 
 use crate::{
-    client::{Client, until},
+    client::Client,
     person::Person,
     workload::{self, Done},
 };
@@ -22,6 +22,9 @@ const CONCURRENCY: usize = 16;
 /// How long the last decision may take.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// How often the database is asked whether all is decided: it has better things to do meanwhile.
+const LOOK: Duration = Duration::from_millis(250);
+
 /// How long decisions take.
 #[derive(Clone, Debug)]
 pub struct Decisions {
@@ -29,15 +32,48 @@ pub struct Decisions {
     pub capacity: f64,
     /// Comments a second that were written then, at intended moments.
     pub offered: f64,
-    /// Milliseconds from the moment at which a comment was to be written to the record of the decision: what waits
-    /// because something before it was slow counts in full.
+    /// Milliseconds from the moment at which a comment was to be written to its record: what waits because something before it
+    /// was slow counts in full.
+    pub to_record: Vec<f64>,
+    /// Milliseconds from the record of a comment to the record of the decision.
+    pub to_decision: Vec<f64>,
+    /// Milliseconds from the moment at which a comment was to be written to the record of the decision.
     pub milliseconds: Vec<f64>,
 }
 
-#[derive(FromQueryResult)]
+impl Decisions {
+    fn of(capacity: f64, offered: f64, took: &[Took]) -> Self {
+        Self {
+            capacity,
+            offered,
+            to_record: took.iter().map(|took| took.to_record).collect(),
+            to_decision: took.iter().map(|took| took.to_decision).collect(),
+            milliseconds: took.iter().map(|took| took.to_record + took.to_decision).collect(),
+        }
+    }
+}
+
+/// How long the two halves of the way took, in milliseconds.
+#[derive(Clone, Copy, Debug)]
+struct Took {
+    to_record: f64,
+    to_decision: f64,
+}
+
+impl Took {
+    fn of(intended: DateTime<Utc>, decided: &Decided) -> Option<Self> {
+        Some(Self {
+            to_record: milliseconds(intended, decided.recorded_at)?,
+            to_decision: milliseconds(decided.recorded_at, decided.decided_at)?,
+        })
+    }
+}
+
+#[derive(Clone, Copy, FromQueryResult)]
 struct Decided {
     aggregate_id: Uuid,
-    occurred_at: DateTime<Utc>,
+    recorded_at: DateTime<Utc>,
+    decided_at: DateTime<Utc>,
 }
 
 /// Finds the capacity with `count` comments, and writes as many again at half of it.
@@ -47,36 +83,42 @@ struct Decided {
 /// If a comment is refused, or not decided within a minute.
 pub async fn measure(postgres: &str, client: &Client, count: usize) -> Result<Decisions> {
     let db = Database::connect(postgres).await?;
-    // Enough people that nobody floods.
-    let people = workload::people(client, 48, &Done::default()).await?;
+    // Enough people that hardly anybody floods.
+    let people = workload::people(client, (count / 6).max(48), &Done::default()).await?;
     let author = people.first().context("nobody signed up")?;
     let post = author.post("A busy post", "How fast is all of this read?", "TECHNOLOGY").await?;
     // The first ones fill caches and pools.
     write_all(&db, &people, &post, 64).await?;
 
-    let started = Instant::now();
-    write_all(&db, &people, &post, count).await?;
-    let capacity = per_second(count, started.elapsed());
+    let began = Clock::System.now();
+    let last = write_all(&db, &people, &post, count).await?;
+    let capacity = per_second(count, (last - began).to_std()?);
     let offered = capacity / 2.0;
     let written = write_at(&people, &post, count, offered).await?;
-    let milliseconds = decided(&db, &written).await?;
-    Ok(Decisions { capacity, offered, milliseconds })
+    let took: Vec<Took> = decided(&db, &written)
+        .await?
+        .iter()
+        .zip(&written)
+        .map(|(decided, (_, intended))| Took::of(*intended, decided))
+        .collect::<Option<_>>()
+        .context("decided or recorded before it was written")?;
+    Ok(Decisions::of(capacity, offered, &took))
 }
 
-/// Writes comments as fast as it goes, and waits for the decisions.
+/// Writes comments as fast as it goes, and waits for the decisions; the moment of the last one.
 async fn write_all(
     db: &DatabaseConnection,
     people: &[Person],
     post: &str,
     count: usize,
-) -> Result<()> {
+) -> Result<DateTime<Utc>> {
     let written: Vec<(Uuid, DateTime<Utc>)> = stream::iter(0..count)
         .map(|number| write(people, post, number, Clock::System.now()))
         .buffer_unordered(CONCURRENCY)
         .try_collect()
         .await?;
-    decided(db, &written).await?;
-    Ok(())
+    let decided = decided(db, &written).await?;
+    decided.iter().map(|decided| decided.decided_at).max().context("nothing was decided")
 }
 
 /// Writes comments at regular moments, whatever becomes of those before them.
@@ -106,44 +148,64 @@ async fn write(
     intended: DateTime<Utc>,
 ) -> Result<(Uuid, DateTime<Utc>)> {
     let person = people.get(number % people.len()).context("nobody there")?;
-    let words = ["quiet", "early", "rainy", "sunny", "windy", "long", "short", "late"];
-    let word = |at: usize| words.get(at % words.len()).copied().unwrap_or_default();
-    let text = format!(
-        "On the {} morning of day {number} the {} walk along the river took us past {} boats.",
-        word(number),
-        word(number / 8),
-        number % 90 + 2,
-    );
+    let text = sentence(number as u64);
     let id = person.comment(post, &text).await?.parse()?;
     Ok((id, intended))
 }
 
-/// Waits for the decisions, and tells how long each took.
-async fn decided(db: &DatabaseConnection, written: &[(Uuid, DateTime<Utc>)]) -> Result<Vec<f64>> {
+/// Words for sentences.
+const WORDS: &str = "river morning window garden answer machine winter letter kitchen station mountain teacher bicycle question \
+    summer picture village doctor market evening bridge language island student coffee history engine forest weather \
+    planet keyboard theatre butter holiday ticket candle newspaper orange pocket railway silver shoulder music country \
+    quietly opened carried across behind painted another usually yellow followed without waited toward remembered several \
+    borrowed repaired early because together finished always";
+
+/// A sentence that has little in common with those of other numbers: near-copies are a flood, which is another measurement.
+fn sentence(number: u64) -> String {
+    let words: Vec<&str> = WORDS.split_whitespace().collect();
+    let mut state = number;
+    let word = |_| {
+        // SplitMix64 (Steele, Lea and Flood, 2014).
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        words[((mixed >> 33) % words.len() as u64) as usize]
+    };
+    let text: Vec<&str> = (0..16).map(word).collect();
+    text.join(" ")
+}
+
+/// Waits for the decisions about what was written, and gives them in its order.
+async fn decided(
+    db: &DatabaseConnection,
+    written: &[(Uuid, DateTime<Utc>)],
+) -> Result<Vec<Decided>> {
     let ids: Vec<Uuid> = written.iter().map(|(id, _)| *id).collect();
     let ids = serde_json::json!(ids);
-    let rows = until(PATIENCE, || async {
-        let rows = Decided::find_by_statement(raw_sql!(
-            Postgres,
-            "SELECT aggregate_id, occurred_at FROM moderation.event
-               WHERE type = 'screening.completed.v1'
-                 AND aggregate_id IN (SELECT wanted.id::uuid FROM jsonb_array_elements_text({ids}::jsonb) AS wanted (id))"
-        ))
-        .all(db)
-        .await?;
-        ensure!(rows.len() >= written.len(), "{} decisions of {}", rows.len(), written.len());
-        Ok(rows)
-    })
-    .await?;
-    let found = |id: &Uuid| rows.iter().find(|row| row.aggregate_id == *id);
-    written
-        .iter()
-        .map(|(id, intended)| {
-            let row = found(id).context("a comment was not decided")?;
-            let took = row.occurred_at - *intended;
-            took.to_std().map(|took| took.as_secs_f64() * 1e3).context("decided before written")
-        })
-        .collect()
+    let query = raw_sql!(
+        Postgres,
+        "SELECT aggregate_id, comment.occurred_at AS recorded_at, screening.occurred_at AS decided_at
+           FROM moderation.event AS screening
+           JOIN interaction.event AS comment USING (aggregate_id)
+           WHERE screening.type = 'screening.completed.v1' AND comment.aggregate_version = 1
+             AND aggregate_id IN (SELECT wanted.id::uuid FROM jsonb_array_elements_text({ids}::jsonb) AS wanted (id))"
+    );
+    let deadline = Instant::now() + PATIENCE;
+    let rows = loop {
+        let rows = Decided::find_by_statement(query.clone()).all(db).await?;
+        if rows.len() >= written.len() {
+            break rows;
+        }
+        ensure!(Instant::now() < deadline, "{} decisions of {}", rows.len(), written.len());
+        sleep(LOOK).await;
+    };
+    let of_id: HashMap<Uuid, Decided> = rows.iter().map(|row| (row.aggregate_id, *row)).collect();
+    let found = |(id, _): &(Uuid, _)| of_id.get(id).copied();
+    written.iter().map(found).collect::<Option<_>>().context("a comment was not decided")
+}
+
+fn milliseconds(from: DateTime<Utc>, to: DateTime<Utc>) -> Option<f64> {
+    Some((to - from).to_std().ok()?.as_secs_f64() * 1e3)
 }
 
 fn per_second(count: usize, elapsed: Duration) -> f64 {

@@ -1,9 +1,12 @@
 //! Follows what people do elsewhere.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use event_runtime::{ApplyError, Projection, Recorded, RecordedEvent};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, raw_sql};
+use service_kit::UNHURRIED;
 use shared_schemas::{
     PostId, Service, UserId,
     comment::CommentEvent,
@@ -30,6 +33,10 @@ impl Projection for ActivityProjection {
 
     fn reads(&self) -> &'static [Service] {
         &[Service::Auth, Service::Post, Service::Interaction]
+    }
+
+    fn linger(&self) -> Duration {
+        UNHURRIED
     }
 
     fn tables(&self) -> &'static [&'static str] {

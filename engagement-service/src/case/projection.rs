@@ -1,11 +1,14 @@
 //! Decisions of moderation become the reasons that notifications give.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use event_runtime::{ApplyError, Projection, RecordedEvent};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, raw_sql};
 use serde_json::json;
+use service_kit::UNHURRIED;
 use shared_schemas::{
-    Service,
+    Event, Service,
     moderation::{CaseEvent, Decider, Decision},
 };
 
@@ -20,6 +23,14 @@ impl Projection for CaseReasons {
 
     fn reads(&self) -> &'static [Service] {
         &[Service::Moderation]
+    }
+
+    fn categories(&self) -> &'static [&'static str] {
+        &[CaseEvent::CATEGORY]
+    }
+
+    fn linger(&self) -> Duration {
+        UNHURRIED
     }
 
     fn tables(&self) -> &'static [&'static str] {

@@ -1,9 +1,10 @@
 //! Tells people what concerns them.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, time::Duration};
 
 use async_trait::async_trait;
 use event_runtime::{ApplyError, Expected, Reactor, Recorded, RecordedEvent, Streams, UnitOfWork};
+use service_kit::UNHURRIED;
 use shared_schemas::{
     CaseId, CommentId, Event, EventId, MintId, NotificationId, PostId, Service, UserId,
     comment::CommentEvent, connection::ConnectionEvent, mint::MintEvent, moderation::CaseEvent,
@@ -74,6 +75,22 @@ impl Reactor for Notify {
 
     fn reads(&self) -> &'static [Service] {
         &[Service::Auth, Service::Post, Service::Interaction, Service::Moderation, Service::Minting]
+    }
+
+    fn categories(&self) -> &'static [&'static str] {
+        &[
+            PostEvent::CATEGORY,
+            CommentEvent::CATEGORY,
+            ReactionEvent::CATEGORY,
+            ConnectionEvent::CATEGORY,
+            CaseEvent::CATEGORY,
+            StandingEvent::CATEGORY,
+            MintEvent::CATEGORY,
+        ]
+    }
+
+    fn linger(&self) -> Duration {
+        UNHURRIED
     }
 
     async fn react(&self, work: &UnitOfWork, event: &RecordedEvent) -> Result<(), ApplyError> {

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use event_runtime::{ApplyError, Projection, RecordedEvent};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, raw_sql};
 use shared_schemas::{
-    PostId, Service, UserId,
+    Event, PostId, Service, UserId,
     post::{Category, PostEvent},
 };
 
@@ -21,6 +21,10 @@ impl Projection for PostMirror {
 
     fn reads(&self) -> &'static [Service] {
         &[Service::Post]
+    }
+
+    fn categories(&self) -> &'static [&'static str] {
+        &[PostEvent::CATEGORY]
     }
 
     fn tables(&self) -> &'static [&'static str] {

@@ -1,12 +1,20 @@
 //! Follows posts, comments and what moderation says of them, and decides again about whatever changed.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use event_runtime::{ApplyError, Reactor, RecordedEvent, UnitOfWork};
+use service_kit::UNHURRIED;
 use shared_schemas::{
-    CaseId, EventId, MintId, Service, clearance::ClearanceEvent, comment::CommentEvent,
-    envelope::Metadata, moderation::Subject, post::PostEvent,
+    CaseId, Event, EventId, MintId, Service,
+    clearance::ClearanceEvent,
+    comment::CommentEvent,
+    envelope::Metadata,
+    moderation::{CaseEvent, Subject},
+    post::PostEvent,
 };
 
 use super::{
@@ -36,6 +44,19 @@ impl Reactor for FollowContent {
 
     fn reads(&self) -> &'static [Service] {
         &[Service::Post, Service::Interaction, Service::Moderation]
+    }
+
+    fn categories(&self) -> &'static [&'static str] {
+        &[
+            PostEvent::CATEGORY,
+            CommentEvent::CATEGORY,
+            CaseEvent::CATEGORY,
+            ClearanceEvent::CATEGORY,
+        ]
+    }
+
+    fn linger(&self) -> Duration {
+        UNHURRIED
     }
 
     async fn react(&self, work: &UnitOfWork, event: &RecordedEvent) -> Result<(), ApplyError> {

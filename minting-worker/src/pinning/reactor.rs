@@ -1,8 +1,11 @@
 //! Asks for metadata when a mint is requested, and has it given up when the mint is withdrawn or tombstoned.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use event_runtime::{ApplyError, Reactor, RecordedEvent, UnitOfWork};
-use shared_schemas::{MintId, Service, mint::MintEvent};
+use service_kit::UNHURRIED;
+use shared_schemas::{Event, MintId, Service, mint::MintEvent};
 
 use super::job::{GIVE_UP, KEEP, Task};
 
@@ -17,6 +20,14 @@ impl Reactor for FollowMints {
 
     fn reads(&self) -> &'static [Service] {
         &[Service::Minting]
+    }
+
+    fn categories(&self) -> &'static [&'static str] {
+        &[MintEvent::CATEGORY]
+    }
+
+    fn linger(&self) -> Duration {
+        UNHURRIED
     }
 
     async fn react(&self, work: &UnitOfWork, event: &RecordedEvent) -> Result<(), ApplyError> {

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use event_runtime::{ApplyError, Projection, RecordedEvent};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, raw_sql};
-use shared_schemas::{Service, UserId, user::UserEvent};
+use shared_schemas::{Event, Service, UserId, user::UserEvent};
 
 /// Keeps since when accounts exist, and forgets those that are closed. Ordered: it follows the events of one account.
 pub struct AccountProjection;
@@ -17,6 +17,10 @@ impl Projection for AccountProjection {
 
     fn reads(&self) -> &'static [Service] {
         &[Service::Auth]
+    }
+
+    fn categories(&self) -> &'static [&'static str] {
+        &[UserEvent::CATEGORY]
     }
 
     fn tables(&self) -> &'static [&'static str] {

@@ -1,9 +1,12 @@
 //! Confirms decisions when the content's service has carried them out.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use event_runtime::{ApplyError, Expected, Reactor, Recorded, RecordedEvent, Streams, UnitOfWork};
+use service_kit::UNHURRIED;
 use shared_schemas::{
-    CommentId, PostId, Service,
+    CommentId, Event, PostId, Service,
     comment::CommentEvent,
     envelope::Metadata,
     moderation::{CaseState, Subject},
@@ -38,6 +41,14 @@ impl Reactor for Confirmation {
 
     fn reads(&self) -> &'static [Service] {
         &[Service::Post, Service::Interaction]
+    }
+
+    fn categories(&self) -> &'static [&'static str] {
+        &[PostEvent::CATEGORY, CommentEvent::CATEGORY]
+    }
+
+    fn linger(&self) -> Duration {
+        UNHURRIED
     }
 
     async fn react(&self, work: &UnitOfWork, event: &RecordedEvent) -> Result<(), ApplyError> {

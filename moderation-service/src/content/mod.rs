@@ -9,4 +9,5 @@ pub mod cluster;
 pub mod fingerprint;
 pub mod projection;
 pub mod reactor;
+mod screen;
 pub mod view;

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use event_runtime::{InlineProjection, Recorded};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, raw_sql};
-use serde_json::json;
+use serde_json::{Value, json};
 use service_kit::Sweep;
 use shared_schemas::{UserId, clearance::ClearanceEvent, moderation::Subject};
 use uuid::Uuid;
@@ -40,60 +40,75 @@ impl Activity {
     }
 }
 
-/// Remembers the signature of a text, once.
+/// Remembers the signatures of texts, each once.
 ///
 /// # Errors
 ///
 /// [`DbErr`] if the database fails.
-pub async fn remember_print(
+pub async fn remember_prints(
     txn: &DatabaseTransaction,
-    activity: &Activity,
-    print: &Print,
-    cluster: &Cluster,
+    texts: &[(&Activity, &Print, &Cluster)],
 ) -> Result<(), DbErr> {
-    let Activity { subject_version, author_id, occurred_at, .. } = activity.clone();
-    let (subject_id, cluster_id) = (activity.subject_uuid(), cluster.id.clone());
-    let subject_version = i64::try_from(subject_version).unwrap_or(i64::MAX);
-    let signature = print.signature.to_bytes();
-    let bands = json!(print.bands);
+    if texts.is_empty() {
+        return Ok(());
+    }
+    let row = |(activity, print, cluster): &(&Activity, &Print, &Cluster)| {
+        json!({
+            "subject_id": activity.subject_uuid(), "subject_version": activity.subject_version,
+            "author_id": activity.author_id, "signature": hex(&print.signature.to_bytes()), "cluster_id": cluster.id,
+            "occurred_at": activity.occurred_at, "bands": print.bands,
+        })
+    };
+    let rows: Value = texts.iter().map(row).collect();
     txn.execute_raw(raw_sql!(
         Postgres,
-        "WITH kept AS (
+        "WITH text AS (
+           SELECT * FROM jsonb_to_recordset({rows})
+             AS text (subject_id uuid, subject_version bigint, author_id uuid, signature text, cluster_id text,
+                      occurred_at timestamptz, bands jsonb)
+         ), kept AS (
            INSERT INTO text_signature (subject_id, subject_version, author_id, signature, cluster_id, occurred_at)
-             VALUES ({subject_id}, {subject_version}, {author_id}, {signature}, {cluster_id}, {occurred_at})
+             SELECT subject_id, subject_version, author_id, decode(signature, 'hex'), cluster_id, occurred_at FROM text
              ON CONFLICT ON CONSTRAINT text_signature_pkey DO NOTHING
              RETURNING subject_id, subject_version)
-         INSERT INTO text_band (band, subject_id, subject_version)
-           SELECT DISTINCT band::bigint, kept.subject_id, kept.subject_version
-             FROM kept, jsonb_array_elements_text({bands}::jsonb) AS band"
+         INSERT INTO text_band (band, occurred_at, subject_id, subject_version)
+           SELECT DISTINCT band::bigint, text.occurred_at, text.subject_id, text.subject_version
+             FROM kept JOIN text USING (subject_id, subject_version), jsonb_array_elements_text(text.bands) AS band"
     ))
     .await?;
     Ok(())
 }
 
-/// Remembers what an author did, once.
+/// Two digits for each byte, as PostgreSQL reads them.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        for digit in [byte >> 4, byte & 15] {
+            text.extend(char::from_digit(digit.into(), 16));
+        }
+        text
+    })
+}
+
+/// Remembers what authors did, each once.
 ///
 /// # Errors
 ///
 /// [`DbErr`] if the database fails.
-pub async fn remember(txn: &DatabaseTransaction, activity: &Activity) -> Result<(), DbErr> {
-    let Activity {
-        subject,
-        subject_version,
-        author_id,
-        edited,
-        text_hash,
-        links,
-        mentions,
-        occurred_at,
-    } = activity.clone();
-    let ((_, subject_id), links) = (columns(subject), json!(links));
-    let mentions = i32::try_from(mentions).unwrap_or(i32::MAX);
-    let subject_version = i64::try_from(subject_version).unwrap_or(i64::MAX);
+pub async fn remember(txn: &DatabaseTransaction, texts: &[&Activity]) -> Result<(), DbErr> {
+    let row = |activity: &&Activity| {
+        json!({
+            "subject_id": activity.subject_uuid(), "subject_version": activity.subject_version,
+            "author_id": activity.author_id, "edited": activity.edited, "text_hash": activity.text_hash,
+            "links": activity.links, "mentions": activity.mentions, "occurred_at": activity.occurred_at,
+        })
+    };
+    let rows: Value = texts.iter().map(row).collect();
     txn.execute_raw(raw_sql!(
         Postgres,
         "INSERT INTO author_activity (subject_id, subject_version, author_id, edited, text_hash, links, mentions, occurred_at)
-           VALUES ({subject_id}, {subject_version}, {author_id}, {edited}, {text_hash}, {links}, {mentions}, {occurred_at})
+           SELECT * FROM jsonb_to_recordset({rows})
+             AS text (subject_id uuid, subject_version bigint, author_id uuid, edited boolean, text_hash text, links jsonb,
+                      mentions integer, occurred_at timestamptz)
            ON CONFLICT ON CONSTRAINT author_activity_pkey DO NOTHING"
     ))
     .await?;
@@ -114,14 +129,28 @@ impl InlineProjection<ClearanceEvent> for ClearanceReadModel {
         txn: &DatabaseTransaction,
         recorded: &Recorded<ClearanceEvent>,
     ) -> Result<(), DbErr> {
-        let ClearanceEvent::Granted { subject, subject_version, labels, .. } = &recorded.event;
-        let ((_, subject_id), at) = (columns(*subject), recorded.occurred_at);
-        let subject_version = i64::try_from(*subject_version).unwrap_or(i64::MAX);
-        let labels = json!(labels);
+        self.apply_all(txn, std::slice::from_ref(recorded)).await
+    }
+
+    /// An aggregate has one event among them at most.
+    async fn apply_all(
+        &self,
+        txn: &DatabaseTransaction,
+        recorded: &[Recorded<ClearanceEvent>],
+    ) -> Result<(), DbErr> {
+        let row = |recorded: &Recorded<ClearanceEvent>| {
+            let ClearanceEvent::Granted { subject, subject_version, labels, .. } = &recorded.event;
+            json!({
+                "subject_id": columns(*subject).1, "subject_version": subject_version, "labels": labels,
+                "cleared_at": recorded.occurred_at,
+            })
+        };
+        let rows: Value = recorded.iter().map(row).collect();
         txn.execute_raw(raw_sql!(
             Postgres,
             "INSERT INTO cleared_content (subject_id, subject_version, labels, cleared_at)
-               VALUES ({subject_id}, {subject_version}, {labels}, {at})
+               SELECT * FROM jsonb_to_recordset({rows})
+                 AS text (subject_id uuid, subject_version bigint, labels jsonb, cleared_at timestamptz)
                ON CONFLICT ON CONSTRAINT cleared_content_pkey DO UPDATE
                  SET subject_version = EXCLUDED.subject_version, labels = EXCLUDED.labels, cleared_at = EXCLUDED.cleared_at"
         ))
@@ -163,7 +192,10 @@ impl Sweep for ForgetActivity {
         let signatures = txn
             .execute_raw(raw_sql!(
                 Postgres,
-                "DELETE FROM text_signature
+                "WITH bands AS (
+                   DELETE FROM text_band
+                     WHERE occurred_at < (SELECT max(occurred_at) FROM text_signature) - interval '48 hours')
+                 DELETE FROM text_signature
                    WHERE occurred_at < (SELECT max(occurred_at) FROM text_signature) - interval '48 hours'"
             ))
             .await?;

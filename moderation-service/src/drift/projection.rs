@@ -7,9 +7,10 @@ use content_screening::{
 };
 use event_runtime::{InlineProjection, Recorded};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, raw_sql};
+use serde_json::Value;
 use service_kit::Sweep;
 
-use crate::{case::projection::json, version::aggregate::VersionId};
+use crate::version::aggregate::VersionId;
 
 /// Fills the `screening_figure` table: a row for each judgement, so that those who judge never wait for each other.
 pub struct FigureReadModel;
@@ -29,25 +30,39 @@ impl InlineProjection<ScreeningEvent> for FigureReadModel {
         txn: &DatabaseTransaction,
         recorded: &Recorded<ScreeningEvent>,
     ) -> Result<(), DbErr> {
-        let ScreeningEvent::Completed(completed) = &recorded.event;
-        let Completed { subject_version, analyser, analysis, .. } = completed;
-        let (subject_id, at) = (recorded.aggregate_id, recorded.occurred_at);
-        let subject_version = i64::try_from(*subject_version).unwrap_or(i64::MAX);
-        let (version, model) = (VersionId::of(analyser), analyser.model.as_str());
-        let version = version.as_str();
-        let language = if analysis.language.is_empty() { "und" } else { &analysis.language };
-        let flagged = analysis.verdict != Verdict::Allow;
-        let (disguised, scores) = (analysis.disguised > 0, json(&analysis.model)?);
+        self.apply_all(txn, std::slice::from_ref(recorded)).await
+    }
+
+    async fn apply_all(
+        &self,
+        txn: &DatabaseTransaction,
+        recorded: &[Recorded<ScreeningEvent>],
+    ) -> Result<(), DbErr> {
+        let rows: Value = recorded.iter().map(row).collect();
         txn.execute_raw(raw_sql!(
             Postgres,
             "INSERT INTO screening_figure (subject_id, subject_version, version_id, model, language, flagged, disguised,
                                            scores, judged_at)
-               VALUES ({subject_id}, {subject_version}, {version}, {model}, {language}, {flagged}, {disguised}, {scores}, {at})
+               SELECT * FROM jsonb_to_recordset({rows})
+                 AS judged (subject_id uuid, subject_version bigint, version_id text, model text, language text,
+                            flagged boolean, disguised boolean, scores jsonb, judged_at timestamptz)
                ON CONFLICT ON CONSTRAINT screening_figure_pkey DO NOTHING"
         ))
         .await?;
         Ok(())
     }
+}
+
+fn row(recorded: &Recorded<ScreeningEvent>) -> Value {
+    let ScreeningEvent::Completed(completed) = &recorded.event;
+    let Completed { subject_version, analyser, analysis, .. } = completed;
+    let language = if analysis.language.is_empty() { "und" } else { &analysis.language };
+    serde_json::json!({
+        "subject_id": recorded.aggregate_id, "subject_version": subject_version,
+        "version_id": VersionId::of(analyser).as_str(), "model": analyser.model, "language": language,
+        "flagged": analysis.verdict != Verdict::Allow, "disguised": analysis.disguised > 0, "scores": analysis.model,
+        "judged_at": recorded.occurred_at,
+    })
 }
 
 /// Forgets figures of ninety days ago.

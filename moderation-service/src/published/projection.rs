@@ -1,10 +1,14 @@
 //! Post and comment events become the texts that can be reported.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use event_runtime::{ApplyError, Projection, RecordedEvent};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, raw_sql};
+use service_kit::UNHURRIED;
 use shared_schemas::{
-    CommentId, PostId, Service, UserId, comment::CommentEvent, moderation::Subject, post::PostEvent,
+    CommentId, Event, PostId, Service, UserId, comment::CommentEvent, moderation::Subject,
+    post::PostEvent,
 };
 use uuid::Uuid;
 
@@ -30,6 +34,14 @@ impl Projection for PublishedProjection {
 
     fn reads(&self) -> &'static [Service] {
         &[Service::Post, Service::Interaction]
+    }
+
+    fn categories(&self) -> &'static [&'static str] {
+        &[PostEvent::CATEGORY, CommentEvent::CATEGORY]
+    }
+
+    fn linger(&self) -> Duration {
+        UNHURRIED
     }
 
     fn tables(&self) -> &'static [&'static str] {

@@ -1,8 +1,11 @@
 //! Views, reactions and comments become the reach of posts.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use event_runtime::{ApplyError, Projection, RecordedEvent};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult, raw_sql};
+use service_kit::UNHURRIED;
 use shared_schemas::{
     PostId, Service, comment::CommentEvent, reaction::ReactionEvent, view::ViewEvent,
 };
@@ -28,6 +31,10 @@ impl Projection for ReachProjection {
 
     fn reads(&self) -> &'static [Service] {
         &[Service::Interaction]
+    }
+
+    fn linger(&self) -> Duration {
+        UNHURRIED
     }
 
     fn tables(&self) -> &'static [&'static str] {

@@ -1,11 +1,12 @@
 //! Removals become strikes.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, time::Duration};
 
 use async_trait::async_trait;
 use event_runtime::{ApplyError, Expected, Reactor, RecordedEvent, Streams, UnitOfWork};
+use service_kit::UNHURRIED;
 use shared_schemas::{
-    CaseId, SanctionId, Service, UserId,
+    CaseId, Event, SanctionId, Service, UserId,
     moderation::{AppealOutcome, CaseEvent, Decision, ModerationReason},
 };
 
@@ -32,6 +33,14 @@ impl Reactor for Strikes {
 
     fn reads(&self) -> &'static [Service] {
         &[Service::Moderation]
+    }
+
+    fn categories(&self) -> &'static [&'static str] {
+        &[CaseEvent::CATEGORY]
+    }
+
+    fn linger(&self) -> Duration {
+        UNHURRIED
     }
 
     async fn react(&self, work: &UnitOfWork, event: &RecordedEvent) -> Result<(), ApplyError> {

@@ -1,9 +1,18 @@
 //! What an author did lately counts, by the time of the events and not of their arrival.
 
-use content_screening::{Behaviour, Verdict};
-use moderation_service::content::projection::ForgetActivity;
+use content_screening::{Behaviour, Verdict, record::Completed};
+use moderation_service::{
+    content::{
+        cluster,
+        projection::{Activity, ForgetActivity},
+        view,
+    },
+    version,
+};
+use sea_orm::{ConnectionTrait, TransactionTrait};
 use shared_schemas::{
-    UserId,
+    PostId, UserId,
+    envelope::Metadata,
     moderation::{ModerationReason, Subject},
     post::Category,
     user::UserEvent,
@@ -114,7 +123,7 @@ async fn editing_a_post_is_neither_publishing_nor_repeating_it() {
     let world = World::start().await;
     let post = world.post_at(10, &harmless(1), noon(0)).await;
     for version in 2..20 {
-        let nobody = shared_schemas::envelope::Metadata::default();
+        let nobody = Metadata::default();
         let event = edited(&format!("{} https://example.org/diary", harmless(1)));
         world.publisher.publish_with(post, version, &event, &nobody, noon(0)).await.unwrap();
     }
@@ -132,7 +141,7 @@ async fn editing_a_post_is_neither_publishing_nor_repeating_it() {
 async fn a_link_from_a_new_account_weighs_more() {
     let world = World::start().await;
     let registered = UserEvent::Registered { interests: vec![] };
-    let nobody = shared_schemas::envelope::Metadata::default();
+    let nobody = Metadata::default();
     world.publisher.publish_with(AUTHOR, 1, &registered, &nobody, noon(0)).await.unwrap();
     eventually(SOON, || async {
         world.column("SELECT user_id::text FROM known_user").await.len() == 1
@@ -146,6 +155,94 @@ async fn a_link_from_a_new_account_weighs_more() {
     let rules: Vec<&str> =
         screening.analysis.findings.iter().map(|finding| finding.rule.as_str()).collect();
     assert!(rules.contains(&"flooding.new_account_link"), "{rules:?}");
+}
+
+/// They wait until a version may judge; then all but the first are there at once, later ones before earlier ones.
+#[tokio::test(flavor = "multi_thread")]
+async fn texts_that_are_judged_together_are_judged_as_in_the_order_of_their_time() {
+    let world = World::start().await;
+    let copy = |number: u128| {
+        format!(
+            "Our bakery opens at seven on weekdays; the bread is warm, and the coffee is good, {number}!"
+        )
+    };
+    // Of one partition, since each has transactions of its own.
+    let partition = |id: &Uuid| world.publisher.partition_of(*id);
+    let mut ids = (9..).map(Uuid::from_u128).filter(|id| partition(id) == partition(&Uuid::nil()));
+    let first = ids.next().unwrap();
+    let copies: Vec<Uuid> = ids.take(20).collect();
+    let nobody_judges = world.db().begin().await.unwrap();
+    version::view::seize(&nobody_judges).await.unwrap();
+    world.post_at(first.as_u128(), "The first of them, about something else.", noon(0)).await;
+    for (number, id) in (1..=20_u8).zip(&copies).rev() {
+        world.post_at(id.as_u128(), &copy(number.into()), noon(number.into())).await;
+    }
+    // An edit of the last and of the first: behind what it is a version of.
+    let is_edited = |id: &Uuid| [copies.first(), copies.last()].contains(&Some(id));
+    for id in copies.iter().filter(|id| is_edited(id)) {
+        let (nobody, event) = (Metadata::default(), edited(&copy(1)));
+        world.publisher.publish_with(PostId(*id), 2, &event, &nobody, noon(40)).await.unwrap();
+    }
+    nobody_judges.rollback().await.unwrap();
+
+    for (earlier, id) in (0..).zip(&copies) {
+        let mut screenings = world.screenings(*id, if is_edited(id) { 2 } else { 1 }).await;
+        let Behaviour { published_last_hour, near_copies_last_day, published_before, .. } =
+            screenings.remove(0).behaviour;
+        assert_eq!(
+            (published_last_hour, near_copies_last_day, published_before),
+            (earlier + 1, earlier, earlier + 1)
+        );
+        for Completed { behaviour, .. } in screenings {
+            assert_eq!(
+                (behaviour.near_copies_last_day, behaviour.community),
+                (19, Some(Category::Books))
+            );
+        }
+    }
+    let clusters = world.column("SELECT DISTINCT cluster_id FROM text_signature ORDER BY 1").await;
+    assert_eq!(clusters, [first, copies[0]].map(|id| id.to_string()));
+}
+
+/// Of a flood, the oldest of the last day, each once whatever its number of keys in common, and never the text itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_flood_the_oldest_two_hundred_of_the_day_are_compared() {
+    let world = World::start().await;
+    let text = "Our bakery opens at seven on weekdays; the bread is still warm then, and the coffee is good!";
+    let print = cluster::print(text).unwrap();
+    let (signature, bands) = (print.signature.to_bytes(), serde_json::json!(print.bands));
+    // One a minute for 25 hours, the first hour of which is too long ago.
+    let (begin, author) = (noon(0), AUTHOR.0);
+    let flood = sea_orm::raw_sql!(
+        Postgres,
+        "WITH copy AS (
+           INSERT INTO text_signature (subject_id, subject_version, author_id, signature, cluster_id, occurred_at)
+             SELECT lpad(minute::text, 32, '0')::uuid, 1, {author}, {signature}, 'flood',
+                    {begin} + make_interval(mins => minute)
+               FROM generate_series(1, 1500) AS minute
+             RETURNING subject_id, subject_version, occurred_at)
+         INSERT INTO text_band (band, occurred_at, subject_id, subject_version)
+           SELECT DISTINCT band::bigint, occurred_at, subject_id, subject_version
+             FROM copy, jsonb_array_elements_text({bands}::jsonb) AS band"
+    );
+    world.db().execute_raw(flood).await.unwrap();
+    let minute = |minute: u32| Uuid::parse_str(&format!("{minute:032}")).unwrap();
+    let activity = Activity {
+        subject: Subject::Post(PostId(minute(70))),
+        subject_version: 2,
+        author_id: AUTHOR,
+        edited: true,
+        text_hash: None,
+        links: vec![],
+        mentions: 0,
+        occurred_at: noon(1_500),
+    };
+
+    let alike = view::alike(world.db(), &[(&activity, &print)]).await.unwrap().remove(0);
+
+    let found: Vec<Uuid> = alike.iter().map(|one| one.subject_id).collect();
+    let oldest: Vec<Uuid> = (61..=261).filter(|at| *at != 70).map(minute).collect();
+    assert_eq!(found, oldest);
 }
 
 #[tokio::test(flavor = "multi_thread")]

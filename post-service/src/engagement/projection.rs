@@ -1,10 +1,13 @@
 //! Interaction events become totals of posts.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use event_runtime::{ApplyError, Projection, RecordedEvent};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, raw_sql};
+use service_kit::UNHURRIED;
 use shared_schemas::{
-    PostId, Service, comment::CommentEvent, reaction::ReactionEvent, view::ViewEvent,
+    Event, PostId, Service, comment::CommentEvent, reaction::ReactionEvent, view::ViewEvent,
 };
 
 use super::{Totals, worth};
@@ -23,6 +26,14 @@ impl Projection for EngagementProjection {
 
     fn reads(&self) -> &'static [Service] {
         &[Service::Interaction]
+    }
+
+    fn categories(&self) -> &'static [&'static str] {
+        &[CommentEvent::CATEGORY, ReactionEvent::CATEGORY, ViewEvent::CATEGORY]
+    }
+
+    fn linger(&self) -> Duration {
+        UNHURRIED
     }
 
     fn tables(&self) -> &'static [&'static str] {

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use event_runtime::{ApplyError, Projection, Recorded, RecordedEvent};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, raw_sql};
 use shared_schemas::{
-    Service,
+    Event, Service,
     mint::{MintEvent, MintState},
     moderation::Subject,
 };
@@ -22,6 +22,10 @@ impl Projection for TokenProjection {
 
     fn reads(&self) -> &'static [Service] {
         &[Service::Minting]
+    }
+
+    fn categories(&self) -> &'static [&'static str] {
+        &[MintEvent::CATEGORY]
     }
 
     fn tables(&self) -> &'static [&'static str] {

@@ -97,7 +97,7 @@ impl Audit<'_> {
             let written = self.shadow.enter(work.txn()).await?;
             let step = self.replay.step(work.txn(), Precision::Following).await?;
             self.shadow.check_writes(work.txn(), &written).await?;
-            work.commit_quietly().await?;
+            work.commit().await?;
             self.events += step.applied;
             if self.turn.is_wanted().await? {
                 return Err(AuditError::Busy);

@@ -86,11 +86,11 @@ pub(super) async fn compact(
     connection: &impl ConnectionTrait,
     Subscription { group, key }: Subscription,
     epoch: i64,
-    from: u64,
-    to: u64,
+    (from, to): (u64, u64),
+    passed: u64,
 ) -> Result<bool, DbErr> {
     let (service, partition) = (key.service.as_str(), to_smallint(key.partition));
-    let (from, to) = (to_bigint(from), to_bigint(to));
+    let (from, to, passed) = (to_bigint(from), to_bigint(to), to_bigint(passed));
     let moved = connection
         .query_one_raw(raw_sql!(
             Postgres,
@@ -98,7 +98,7 @@ pub(super) async fn compact(
                UPDATE watermark SET sequence = {to}, moved_at = now(), takeovers = 0
                  WHERE consumer_group = {group} AND service = {service} AND partition = {partition}
                    AND sequence = {from} AND epoch = {epoch}
-                   AND {to} - {from} = (SELECT count(*) FROM inbox i
+                   AND {to} - {from} - {passed} = (SELECT count(*) FROM inbox i
                          WHERE i.consumer_group = {group} AND i.service = {service} AND i.partition = {partition}
                            AND i.sequence > {from} AND i.sequence <= {to})
                  RETURNING sequence

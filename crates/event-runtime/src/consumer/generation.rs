@@ -111,6 +111,7 @@ impl Owner<'_> {
             self.stream_epoch = epoch;
             self.progress = Progress::load(sequence, []);
             self.persisted = sequence;
+            self.passed.clear();
         }
     }
 
@@ -256,7 +257,8 @@ impl Owner<'_> {
         );
         let inbox = self.progress.ahead_up_to(end);
         self.progress = Progress::load(self.progress.watermark().min(end), inbox);
-        self.persisted = self.persisted.min(end);
+        self.persist(self.persisted.min(end));
+        self.passed.retain(|sequence| *sequence <= end);
         Ok(())
     }
 }

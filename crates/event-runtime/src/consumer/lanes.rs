@@ -1,6 +1,6 @@
 //! Lanes: transactions of one partition that run side by side, each aggregate always in the same one.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc, time::Instant};
 
 use futures_util::{StreamExt as _, stream::FuturesUnordered};
 use tokio::task::JoinHandle;
@@ -23,6 +23,8 @@ pub(super) struct Lanes {
     running: FuturesUnordered<JoinHandle<Finished>>,
     /// Up to this number, events are applied one by one, and noted before: one of them may end the process.
     careful_until: u64,
+    /// When the first of those that wait came.
+    since: Option<Instant>,
 }
 
 #[derive(Default)]
@@ -40,6 +42,7 @@ impl Lanes {
             slots: slots.collect(),
             running: FuturesUnordered::new(),
             careful_until: 0,
+            since: None,
         }
     }
 
@@ -52,11 +55,21 @@ impl Lanes {
         let lane = entry.aggregate().map_or(0, |(_, id)| lane_of(id, self.slots.len()));
         if let Some(slot) = self.slots.get_mut(lane) {
             slot.waiting.push_back(entry);
+            self.since.get_or_insert_with(Instant::now);
         }
     }
 
-    /// Gives every idle lane what waits for it. `watermark` is what the database has, from where a lane that moves it begins.
+    /// Until when a few entries wait for others; `None` if none waits, or none any longer.
+    pub(super) fn lingers_until(&self) -> Option<Instant> {
+        let until = self.since? + self.consumer.handler.linger();
+        (until > Instant::now() && self.waiting() < BATCH).then_some(until)
+    }
+
+    /// Gives every idle lane what waits for it, unless that is to wait for more. `watermark` is what the database has, from where a lane that moves it begins.
     pub(super) fn start(&mut self, watermark: u64) {
+        if self.lingers_until().is_some() {
+            return;
+        }
         let first = self
             .slots
             .iter()
@@ -85,6 +98,9 @@ impl Lanes {
             let work = Arc::clone(&self.consumer).process(lane, entries);
             self.running.push(self.consumer.tasks.spawn(work));
         }
+        if self.waiting() == 0 {
+            self.since = None;
+        }
     }
 
     /// The next lane that comes to an end; never if none works.
@@ -107,6 +123,7 @@ impl Lanes {
         for slot in &mut self.slots {
             slot.waiting.clear();
         }
+        self.since = None;
     }
 
     pub(super) fn are_idle(&self) -> bool {

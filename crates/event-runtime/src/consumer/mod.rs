@@ -25,7 +25,7 @@ mod slots;
 mod source;
 mod turn;
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use futures_util::FutureExt;
@@ -40,6 +40,7 @@ use crate::{
     layout::Watch,
     lease::{Leases, Subscription},
     redis,
+    stream::Entry,
 };
 
 /// What a consumer group does with an event: a projection or a reactor.
@@ -47,7 +48,9 @@ use crate::{
 pub(crate) trait Handler: Send + Sync {
     fn group(&self) -> &'static str;
     fn reads(&self) -> &'static [Service];
+    fn categories(&self) -> &'static [&'static str];
     fn concurrency(&self) -> Concurrency;
+    fn linger(&self) -> Duration;
     async fn handle(&self, work: &UnitOfWork, events: &[RecordedEvent]) -> Result<(), ApplyError>;
 }
 
@@ -74,8 +77,16 @@ impl<P: Projection> Handler for ProjectionHandler<P> {
         self.0.reads()
     }
 
+    fn categories(&self) -> &'static [&'static str] {
+        self.0.categories()
+    }
+
     fn concurrency(&self) -> Concurrency {
         self.0.concurrency()
+    }
+
+    fn linger(&self) -> Duration {
+        self.0.linger()
     }
 
     async fn handle(&self, work: &UnitOfWork, events: &[RecordedEvent]) -> Result<(), ApplyError> {
@@ -98,8 +109,16 @@ impl<R: Reactor> Handler for ReactorHandler<R> {
         self.0.reads()
     }
 
+    fn categories(&self) -> &'static [&'static str] {
+        self.0.categories()
+    }
+
     fn concurrency(&self) -> Concurrency {
         self.0.concurrency()
+    }
+
+    fn linger(&self) -> Duration {
+        self.0.linger()
     }
 
     async fn handle(&self, work: &UnitOfWork, events: &[RecordedEvent]) -> Result<(), ApplyError> {
@@ -129,6 +148,13 @@ pub(crate) struct Consumer {
 }
 
 impl Consumer {
+    /// Whether the handler takes an entry. One that does not say what it is about is for it to refuse.
+    fn takes(&self, entry: &Entry) -> bool {
+        let categories = self.handler.categories();
+        categories.is_empty()
+            || entry.aggregate().is_none_or(|(category, _)| categories.contains(&category))
+    }
+
     /// Whether it is read without an owner.
     fn is_shared(&self) -> bool {
         matches!(self.handler.concurrency(), Concurrency::Shared(_))

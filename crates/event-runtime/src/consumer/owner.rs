@@ -1,6 +1,6 @@
 //! The life of an owner: enter, find the place, then read, apply and acknowledge side by side, and leave.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use metrics::counter;
 use sea_orm::DbErr;
@@ -40,6 +40,8 @@ pub(super) struct Owner<'a> {
     pub(super) is_lost: bool,
     /// The watermark as the database has it.
     pub(super) persisted: u64,
+    /// What passed above that: events that the handler does not take, of which the database has no other word.
+    pub(super) passed: BTreeSet<u64>,
     /// Former lanes left rows in the inbox, which must go when the watermark has passed them.
     pub(super) has_inbox: bool,
     pub(super) parked: Arc<Parked>,
@@ -118,6 +120,7 @@ impl<'a> Owner<'a> {
             stream_epoch,
             is_lost: false,
             persisted: watermark,
+            passed: BTreeSet::new(),
             parked: Arc::new(Parked::new(has_parked)),
             is_suspicious: orphaned >= SUSPICIOUS || attempted > watermark,
             attempted,
@@ -237,7 +240,13 @@ impl<'a> Owner<'a> {
             self.progress.complete(*sequence);
         }
         if let Mark::Watermark(at) = lane.mark {
-            self.persisted = at;
+            self.persist(at);
         }
+    }
+
+    /// Takes note of where the watermark is in the database.
+    pub(super) fn persist(&mut self, watermark: u64) {
+        self.persisted = watermark;
+        self.passed = self.passed.split_off(&(watermark + 1));
     }
 }

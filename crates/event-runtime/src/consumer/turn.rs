@@ -60,6 +60,13 @@ async fn one<T>(future: &mut Maybe<'_, T>) -> Result<T, OwnerError> {
     result
 }
 
+/// Until then; not at all without a time.
+async fn sleep_until(time: Option<Instant>) {
+    if let Some(time) = time {
+        tokio::time::sleep_until(time.into()).await;
+    }
+}
+
 impl Consumer {
     pub(super) async fn retry(
         &self,
@@ -105,7 +112,10 @@ impl Owner<'_> {
         loop {
             let is_stopping = self.stop.is_cancelled();
             if !is_stopping {
-                lanes.start(self.persisted);
+                // A lane that moves the watermark begins where it is, which is not known while it is written.
+                if concurrency != Concurrency::Serial || compacting.is_none() {
+                    lanes.start(self.persisted);
+                }
                 if reading.is_none()
                     && let Some(count) = place.may_read()
                 {
@@ -153,8 +163,10 @@ impl Owner<'_> {
                 }
             }
 
+            let lingers_until = lanes.lingers_until();
             tokio::select! {
                 () = self.stop.cancelled(), if !is_stopping => (),
+                () = sleep_until(lingers_until), if lingers_until.is_some() && !is_stopping => (),
                 read = one(&mut reading) => self.take(read?, &mut place, lanes),
                 finished = lanes.finished() => {
                     let finished = finished?;
@@ -166,7 +178,7 @@ impl Owner<'_> {
                 count = one(&mut settling) => place.in_flight = place.in_flight.saturating_sub(count?),
                 to = one(&mut compacting) => {
                     compacted = Instant::now();
-                    self.persisted = to?;
+                    self.persist(to?);
                     self.has_inbox &= self.progress.ahead() > 0;
                 }
                 () = tokio::time::sleep(COMPACT), if may_compact && compacting.is_none() => (),
@@ -213,7 +225,14 @@ impl Owner<'_> {
                 && !self.progress.is_done(entry.sequence)
             {
                 place.in_flight += 1;
-                lanes.push(entry);
+                if self.consumer.takes(&entry) {
+                    lanes.push(entry);
+                } else {
+                    counter!("events_handled_total", "outcome" => "passed").increment(1);
+                    self.progress.complete(entry.sequence);
+                    self.passed.insert(entry.sequence);
+                    place.settled.push(entry.sequence);
+                }
             }
         }
         // What comes before it is applied first.
@@ -224,8 +243,9 @@ impl Owner<'_> {
     fn compact(&self) -> BoxFuture<'static, Result<u64, OwnerError>> {
         let (db, subscription) = (self.consumer.store.db().clone(), self.consumer.subscription);
         let (epoch, from, to) = (self.epoch, self.persisted, self.progress.watermark());
+        let passed = self.passed.range(..=to).count() as u64;
         Box::pin(async move {
-            let is_mine = fence::compact(&db, subscription, epoch, from, to).await?;
+            let is_mine = fence::compact(&db, subscription, epoch, (from, to), passed).await?;
             if is_mine { Ok(to) } else { Err(OwnerError::Fenced) }
         })
     }

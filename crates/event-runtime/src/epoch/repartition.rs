@@ -52,7 +52,7 @@ pub async fn repartition(
     txn.commit().await?;
     tell(store, redis).await?;
     // The relay of this process need not wait for its next look.
-    store.wake();
+    store.wake_relay();
     tracing::info!(epoch, partitions, "a new generation of streams has begun");
     Ok(Begun { epoch, partitions, ends })
 }

@@ -125,7 +125,7 @@ impl Rebuild<'_> {
             let written = self.shadow.enter(work.txn()).await?;
             let step = self.replay.step(work.txn(), Precision::Following).await?;
             self.shadow.check_writes(work.txn(), &written).await?;
-            work.commit_quietly().await?;
+            work.commit().await?;
             self.done += step.applied;
             let done = self.done;
             self.progress.send_modify(|progress| {
@@ -177,7 +177,7 @@ impl Rebuild<'_> {
         self.shadow.exchange(work.txn()).await?;
         // What a group had applied and its producer has lost is no longer in its tables.
         epoch::settle_divergence(work.txn(), name).await?;
-        work.commit_quietly().await?;
+        work.commit().await?;
         Ok(Some(started.elapsed()))
     }
 }

@@ -116,7 +116,7 @@ impl Shadow {
         txn.execute_unprepared(&format!("SET LOCAL search_path TO {}", shadow.path)).await?;
         txn.execute_unprepared(&shadow.blueprint.script()).await?;
         shadow.ids = shadow.ids_now(txn).await?;
-        work.commit_quietly().await?;
+        work.commit().await?;
         Ok(shadow)
     }
 
@@ -264,7 +264,7 @@ impl Shadow {
         if self.ids_now(work.txn()).await? == self.ids {
             self.drop_in(work.txn()).await?;
         }
-        work.commit_quietly().await
+        work.commit().await
     }
 
     async fn drop_in(&self, txn: &DatabaseTransaction) -> Result<(), DbErr> {

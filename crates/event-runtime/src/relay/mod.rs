@@ -19,7 +19,7 @@ mod reported;
 pub(crate) mod sequencer;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -69,6 +69,11 @@ pub struct Relay {
     epoch: u32,
     /// What the relay believes of each stream, by partition.
     cursors: HashMap<u16, Cursor>,
+    /// Partitions that were published to their end since the layout was read: what comes after that, this relay numbers itself,
+    /// or another one that publishes it, too.
+    complete: HashSet<u16>,
+    /// Something was committed in this process since the last round.
+    is_expecting: bool,
     /// How much of a stream that Redis has forgotten is written again; `None` for all of it.
     retention: Option<Retention>,
     switch: Switch,
@@ -86,6 +91,8 @@ impl Relay {
             layout: None,
             epoch: 0,
             cursors: HashMap::new(),
+            complete: HashSet::new(),
+            is_expecting: false,
             retention: None,
             switch: Switch::default(),
             guard: Guard::default(),
@@ -151,7 +158,7 @@ impl Relay {
             }
             tokio::select! {
                 () = shutdown.cancelled() => (),
-                () = self.store.events_committed().notified(), if failures == 0 => (),
+                () = self.store.events_committed().notified(), if failures == 0 => self.is_expecting = true,
                 () = tokio::time::sleep(pause) => self.forget(),
             }
         }
@@ -161,6 +168,7 @@ impl Relay {
     /// Doubts everything, so that the next round asks. An idle stream that was emptied is noticed this way.
     fn forget(&mut self) {
         self.layout = None;
+        self.complete.clear();
         self.cursors.values_mut().for_each(Cursor::forget);
     }
 
@@ -186,19 +194,27 @@ impl Relay {
             let is_empty =
                 keys.iter().all(|key| self.believed(key.partition).believed() == Some(0));
             let sequenced = if self.witnesses.may_number(&self.store, is_empty).await? {
-                sequencer::sequence(&self.store, layout.epoch()).await?
+                let is_expecting = std::mem::take(&mut self.is_expecting);
+                sequencer::sequence(&self.store, layout.epoch(), is_expecting).await?
             } else {
-                Sequenced::Events(0)
+                Sequenced::Events { events: 0, partitions: Vec::new() }
             };
             let mut moved = match sequenced {
-                Sequenced::Events(events) => usize::try_from(events).unwrap_or(usize::MAX),
+                Sequenced::Events { events, partitions } => {
+                    for partition in partitions {
+                        self.complete.remove(&partition);
+                    }
+                    usize::try_from(events).unwrap_or(usize::MAX)
+                }
                 Sequenced::Outdated => {
                     self.forget();
                     continue;
                 }
             };
-            for key in &keys {
-                moved = moved.max(self.publish(*key, &layout).await?);
+            for key in keys {
+                if !self.complete.contains(&key.partition) {
+                    moved = moved.max(self.publish(key, &layout).await?);
+                }
             }
             return Ok(moved);
         }
@@ -211,6 +227,7 @@ impl Relay {
         {
             return Ok(Arc::clone(layout));
         }
+        self.complete.clear();
         let (layout, read) = (self.store.refresh_layout().await?, Instant::now());
         // Before Redis is asked: what waits is most worth knowing while it does not answer.
         sequencer::observe(&self.store).await?;
@@ -281,7 +298,10 @@ impl Relay {
                 Some((from, page)) if from == after => page,
                 Some(_) | None => Page::read(&store, key, after, PAGE).await?,
             };
-            let Some(end) = page.end() else { break };
+            let Some(end) = page.end() else {
+                self.complete.insert(key.partition);
+                break;
+            };
             let is_full = i64::try_from(page.len()) == Ok(PAGE);
             self.guard.wrote(page.bytes());
             let writing = append(&self.redis, &name, cursor, &page);
@@ -299,6 +319,7 @@ impl Relay {
                     published += page.len();
                     self.record(&page);
                     if !is_full {
+                        self.complete.insert(key.partition);
                         break;
                     }
                 }

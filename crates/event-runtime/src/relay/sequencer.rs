@@ -1,7 +1,10 @@
 //! The public order: dense sequence numbers, given after commit.
 
 use metrics::{counter, gauge};
-use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, TransactionTrait, raw_sql};
+use sea_orm::{
+    ConnectionTrait, DbErr, FromJsonQueryResult, FromQueryResult, TransactionTrait, raw_sql,
+};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     EventStore,
@@ -14,8 +17,8 @@ const BATCH: i64 = 2_000;
 
 /// What one transaction did.
 pub(super) enum Sequenced {
-    /// So many events have a sequence number now; 0 when none was waiting.
-    Events(u64),
+    /// So many events have a sequence number now, in these partitions; none when none was waiting.
+    Events { events: u64, partitions: Vec<u16> },
     /// None: the streams have a newer generation than the caller knows.
     Outdated,
 }
@@ -25,10 +28,19 @@ pub(super) enum Sequenced {
 /// Why order holds per aggregate: its second event can only be appended after its first one committed, so whoever sees the
 /// second sees the first, at a lower position. The heads' row locks make the numbers dense whoever competes, and whoever
 /// begins a new generation holds them too, so everybody who numbers agrees about the number of partitions.
-pub(super) async fn sequence(store: &EventStore, epoch: u32) -> Result<Sequenced, DbErr> {
-    let waiting = raw_sql!(Postgres, "SELECT FROM outbox LIMIT 1");
-    if store.db().query_one_raw(waiting).await?.is_none() {
-        return Ok(Sequenced::Events(0));
+///
+/// Without `is_expected` it looks first whether anything waits, since locks for nothing are in others' way.
+pub(super) async fn sequence(
+    store: &EventStore,
+    epoch: u32,
+    is_expected: bool,
+) -> Result<Sequenced, DbErr> {
+    if !is_expected {
+        // By the index, which remembers what is dead; a scan of the table would look at it every time, until a vacuum.
+        let waiting = raw_sql!(Postgres, "SELECT FROM outbox ORDER BY position LIMIT 1");
+        if store.db().query_one_raw(waiting).await?.is_none() {
+            return Ok(Sequenced::Events { events: 0, partitions: Vec::new() });
+        }
     }
 
     let txn = store.db().begin().await?;
@@ -57,15 +69,16 @@ pub(super) async fn sequence(store: &EventStore, epoch: u32) -> Result<Sequenced
              FROM (SELECT partition, count(*) AS events FROM numbered GROUP BY partition) given
              WHERE given.partition = head.partition
          )
-         SELECT count(*) AS events, (SELECT count(*) FROM taken) AS taken, (SELECT epoch FROM generation) AS epoch
+         SELECT count(*) AS events, (SELECT count(*) FROM taken) AS taken, (SELECT epoch FROM generation) AS epoch,
+                coalesce(jsonb_agg(DISTINCT partition), '[]') AS partitions
            FROM numbered"
     ))
     .one(&txn)
     .await?;
-    let events = match numbered {
+    let (events, partitions) = match numbered {
         Some(Numbered { epoch: newest, .. }) if newest != epoch => return Ok(Sequenced::Outdated),
-        Some(Numbered { events, taken, .. }) if events == taken => {
-            u64::try_from(events).unwrap_or(0)
+        Some(Numbered { events, taken, partitions, .. }) if events == taken => {
+            (u64::try_from(events).unwrap_or(0), partitions.0)
         }
         Some(_) | None => return Err(DbErr::Custom("a partition has no head".to_owned())),
     };
@@ -74,7 +87,7 @@ pub(super) async fn sequence(store: &EventStore, epoch: u32) -> Result<Sequenced
         counter!("events_sequenced_batches_total").increment(1);
         counter!("events_sequenced_total").increment(events);
     }
-    Ok(Sequenced::Events(events))
+    Ok(Sequenced::Events { events, partitions })
 }
 
 /// Locks all heads of a store until the transaction ends: nobody else gives numbers or begins a generation meanwhile. A
@@ -95,7 +108,12 @@ struct Numbered {
     taken: i64,
     /// The newest generation.
     epoch: i32,
+    /// Where there are new numbers.
+    partitions: Partitions,
 }
+
+#[derive(Serialize, Deserialize, FromJsonQueryResult)]
+struct Partitions(Vec<u16>);
 
 #[derive(FromQueryResult)]
 struct Head {
@@ -124,7 +142,7 @@ struct Outbox {
 pub(super) async fn observe(store: &EventStore) -> Result<(), DbErr> {
     let outbox = Outbox::find_by_statement(raw_sql!(
         Postgres,
-        "SELECT (SELECT count(*) FROM (SELECT FROM outbox LIMIT 100000) waiting) AS depth,
+        "SELECT (SELECT count(*) FROM (SELECT FROM outbox ORDER BY position LIMIT 100000) waiting) AS depth,
                 coalesce(extract(epoch FROM now() - (
                   SELECT e.occurred_at FROM outbox o JOIN event e ON e.position = o.position
                     ORDER BY o.position LIMIT 1)), 0)::float8 AS oldest_seconds"

@@ -20,6 +20,7 @@ mod history;
 mod job;
 mod lag;
 mod lanes;
+mod linger;
 mod memory;
 mod observed;
 mod park;

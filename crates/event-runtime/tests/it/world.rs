@@ -292,7 +292,8 @@ impl World {
                 "SELECT coalesce(jsonb_object_agg(id, history), '{{}}') FROM (
                    SELECT aggregate_id AS id, jsonb_agg(jsonb_build_array(aggregate_version, data -> 'amount')
                                                         ORDER BY aggregate_version) AS history
-                     FROM post.event WHERE is_public AND aggregate_id <> '{except}' GROUP BY 1) e"
+                     FROM post.event
+                     WHERE is_public AND aggregate_type = 'counter' AND aggregate_id <> '{except}' GROUP BY 1) e"
             ))
             .await?;
         let effects = self

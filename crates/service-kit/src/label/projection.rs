@@ -1,17 +1,20 @@
 //! Clearances and cases become the labels of content.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use event_runtime::{ApplyError, Projection, Recorded, RecordedEvent};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, raw_sql};
 use serde_json::json;
 use shared_schemas::{
-    Service,
+    Event, Service,
     clearance::ClearanceEvent,
     moderation::{CaseEvent, Subject},
 };
 use uuid::Uuid;
 
 use super::Labels;
+use crate::UNHURRIED;
 
 /// Keeps the labels of the content of one service, by who said them: a clearance, or a case.
 ///
@@ -32,6 +35,14 @@ impl Projection for LabelProjection {
 
     fn reads(&self) -> &'static [Service] {
         &[Service::Moderation]
+    }
+
+    fn categories(&self) -> &'static [&'static str] {
+        &[ClearanceEvent::CATEGORY, CaseEvent::CATEGORY]
+    }
+
+    fn linger(&self) -> Duration {
+        UNHURRIED
     }
 
     fn tables(&self) -> &'static [&'static str] {

@@ -1,6 +1,6 @@
 //! `bench moderation`: texts per second and core, beside another filter in the same run; and how long a decision takes.
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Context as _, Result};
 use local_stack::stack::{Stack, StackOptions};
@@ -12,10 +12,8 @@ use system_tests::{
 };
 use tokio::process::Command;
 
-use crate::{
-    location::{executable, repository},
-    ui,
-};
+use super::peers;
+use crate::{location::repository, ui};
 
 /// The analyser beside the word filter rustrict, and the way from a request to a decision.
 #[derive(clap::Args)]
@@ -40,6 +38,10 @@ impl Moderation {
             let more = serde_json::json!({
                 "comments_decided_per_second": decisions.capacity,
                 "half_of_that_per_second": decisions.offered,
+                "request_to_record_p50_ms": percentile(&decisions.to_record, 0.5),
+                "request_to_record_p99_ms": percentile(&decisions.to_record, 0.99),
+                "record_to_decision_p50_ms": percentile(&decisions.to_decision, 0.5),
+                "record_to_decision_p99_ms": percentile(&decisions.to_decision, 0.99),
                 "request_to_decision_p50_ms": milliseconds(0.5),
                 "request_to_decision_p99_ms": milliseconds(0.99),
                 "limit_three_bare_commits_p50_ms": 3.0 * commit,
@@ -60,7 +62,7 @@ impl Moderation {
 
     async fn platform(&self) -> Result<(Decisions, f64)> {
         let dir = local_stack::scratch_dir()?;
-        let mut options = StackOptions::for_tests(dir.path().to_owned(), executable()?)?;
+        let mut options = StackOptions::for_tests(dir.path().to_owned(), services().await?)?;
         // What is measured is what people get: every commit reaches the disk.
         options.durable = true;
         let stack = Stack::start(options).await?;
@@ -76,6 +78,20 @@ impl Moderation {
         let decisions = decision::measure(postgres, &client, self.comments).await?;
         Ok((decisions, percentile(&commit, 0.5)))
     }
+}
+
+/// This program compiled for speed, since it becomes the services.
+async fn services() -> Result<PathBuf> {
+    ui::note("building the services");
+    let root = repository();
+    let status = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--profile", "measure", "--package", "xtask"])
+        .current_dir(&root)
+        .status()
+        .await
+        .context("cannot start cargo")?;
+    anyhow::ensure!(status.success(), "the services do not build");
+    Ok(peers::target(&root).join("measure/xtask"))
 }
 
 /// The figures of the analyser alone, in a program that is compiled for speed.
