@@ -20,7 +20,8 @@ pub trait Reactor: Send + Sync + 'static {
     fn reads(&self) -> &'static [Service];
 
     /// The [categories](shared_schemas::Event::CATEGORY) whose events it takes; empty, unless said otherwise, for all of the streams
-    /// that it reads. The others pass without a transaction, so a group that takes few events of a busy stream costs little.
+    /// that it reads. The others pass without a transaction, so a group that takes few events of a busy stream costs little. They may
+    /// come all the same, and are ignored then: a [shared](Concurrency::Shared) group notes every event, and a rebuild reads all.
     fn categories(&self) -> &'static [&'static str] {
         &[]
     }

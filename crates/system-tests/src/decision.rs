@@ -76,12 +76,17 @@ struct Decided {
     decided_at: DateTime<Utc>,
 }
 
-/// Finds the capacity with `count` comments, and writes as many again at half of it.
+/// Finds the capacity with `count` comments, and writes as many again at half of it, or at `rate` a second.
 ///
 /// # Errors
 ///
 /// If a comment is refused, or not decided within a minute.
-pub async fn measure(postgres: &str, client: &Client, count: usize) -> Result<Decisions> {
+pub async fn measure(
+    postgres: &str,
+    client: &Client,
+    count: usize,
+    rate: Option<f64>,
+) -> Result<Decisions> {
     let db = Database::connect(postgres).await?;
     // Enough people that hardly anybody floods.
     let people = workload::people(client, (count / 6).max(48), &Done::default()).await?;
@@ -93,7 +98,7 @@ pub async fn measure(postgres: &str, client: &Client, count: usize) -> Result<De
     let began = Clock::System.now();
     let last = write_all(&db, &people, &post, count).await?;
     let capacity = per_second(count, (last - began).to_std()?);
-    let offered = capacity / 2.0;
+    let offered = rate.unwrap_or(capacity / 2.0);
     let written = write_at(&people, &post, count, offered).await?;
     let took: Vec<Took> = decided(&db, &written)
         .await?

@@ -171,6 +171,8 @@ async fn what_was_given_up_what_went_away_and_a_foreign_nonce_are_alerts() {
     world.mint_elsewhere(TestChain::KEYS[1], 5, [9; 32]).await;
     world.request(5..6).await;
     begun("PARKED").await;
+    // The lane has nothing on its way, which would be before the foreign one or in its place.
+    world.wait_for(2, "MINED").await;
     world.mint_elsewhere(key, 7, [7; 32]).await;
     world.chain.mine(45).await.unwrap();
     assert!(begun("FOREIGN_NONCE").await["ended_at"].is_null());

@@ -132,7 +132,6 @@ impl InlineProjection<ClearanceEvent> for ClearanceReadModel {
         self.apply_all(txn, std::slice::from_ref(recorded)).await
     }
 
-    /// An aggregate has one event among them at most.
     async fn apply_all(
         &self,
         txn: &DatabaseTransaction,
@@ -149,8 +148,9 @@ impl InlineProjection<ClearanceEvent> for ClearanceReadModel {
         txn.execute_raw(raw_sql!(
             Postgres,
             "INSERT INTO cleared_content (subject_id, subject_version, labels, cleared_at)
-               SELECT * FROM jsonb_to_recordset({rows})
+               SELECT DISTINCT ON (subject_id) * FROM jsonb_to_recordset({rows})
                  AS text (subject_id uuid, subject_version bigint, labels jsonb, cleared_at timestamptz)
+                 ORDER BY subject_id, subject_version DESC
                ON CONFLICT ON CONSTRAINT cleared_content_pkey DO UPDATE
                  SET subject_version = EXCLUDED.subject_version, labels = EXCLUDED.labels, cleared_at = EXCLUDED.cleared_at"
         ))

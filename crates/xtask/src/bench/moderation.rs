@@ -21,6 +21,9 @@ pub(crate) struct Moderation {
     /// Comments to follow through the whole platform, twice: for its capacity, and at half of it
     #[arg(long, default_value_t = 400)]
     comments: usize,
+    /// Comments a second instead of half of the capacity, to compare one version of the platform with another
+    #[arg(long, value_name = "PER_SECOND")]
+    rate: Option<f64>,
     /// Only the analyser, without the platform
     #[arg(long)]
     analyser_only: bool,
@@ -37,7 +40,7 @@ impl Moderation {
             let milliseconds = |share| percentile(&decisions.milliseconds, share);
             let more = serde_json::json!({
                 "comments_decided_per_second": decisions.capacity,
-                "half_of_that_per_second": decisions.offered,
+                "comments_offered_per_second": decisions.offered,
                 "request_to_record_p50_ms": percentile(&decisions.to_record, 0.5),
                 "request_to_record_p99_ms": percentile(&decisions.to_record, 0.99),
                 "record_to_decision_p50_ms": percentile(&decisions.to_decision, 0.5),
@@ -75,7 +78,7 @@ impl Moderation {
         let postgres = &stack.endpoints().postgres;
         let commit = latency::bare_commits(postgres, self.comments).await?;
         let client = Client::new(stack.endpoints().clone())?;
-        let decisions = decision::measure(postgres, &client, self.comments).await?;
+        let decisions = decision::measure(postgres, &client, self.comments, self.rate).await?;
         Ok((decisions, percentile(&commit, 0.5)))
     }
 }
