@@ -64,7 +64,7 @@ impl Took {
     fn of(intended: DateTime<Utc>, decided: &Decided) -> Option<Self> {
         Some(Self {
             to_record: milliseconds(intended, decided.recorded_at)?,
-            to_decision: milliseconds(decided.recorded_at, decided.decided_at)?,
+            to_decision: milliseconds(decided.recorded_at, decided.judged_at)?,
         })
     }
 }
@@ -73,7 +73,7 @@ impl Took {
 struct Decided {
     aggregate_id: Uuid,
     recorded_at: DateTime<Utc>,
-    decided_at: DateTime<Utc>,
+    judged_at: DateTime<Utc>,
 }
 
 /// Finds the capacity with `count` comments, and writes as many again at half of it, or at `rate` a second.
@@ -123,7 +123,7 @@ async fn write_all(
         .try_collect()
         .await?;
     let decided = decided(db, &written).await?;
-    decided.iter().map(|decided| decided.decided_at).max().context("nothing was decided")
+    decided.iter().map(|decided| decided.judged_at).max().context("nothing was decided")
 }
 
 /// Writes comments at regular moments, whatever becomes of those before them.
@@ -168,15 +168,8 @@ const WORDS: &str = "river morning window garden answer machine winter letter ki
 /// A sentence that has little in common with those of other numbers: near-copies are a flood, which is another measurement.
 fn sentence(number: u64) -> String {
     let words: Vec<&str> = WORDS.split_whitespace().collect();
-    let mut state = number;
-    let word = |_| {
-        // SplitMix64 (Steele, Lea and Flood, 2014).
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        words[((mixed >> 33) % words.len() as u64) as usize]
-    };
-    let text: Vec<&str> = (0..16).map(word).collect();
+    let mut random = fastrand::Rng::with_seed(number);
+    let text: Vec<&str> = (0..16).filter_map(|_| random.choice(words.iter().copied())).collect();
     text.join(" ")
 }
 
@@ -189,7 +182,7 @@ async fn decided(
     let ids = serde_json::json!(ids);
     let query = raw_sql!(
         Postgres,
-        "SELECT aggregate_id, comment.occurred_at AS recorded_at, screening.occurred_at AS decided_at
+        "SELECT aggregate_id, comment.occurred_at AS recorded_at, screening.occurred_at AS judged_at
            FROM moderation.event AS screening
            JOIN interaction.event AS comment USING (aggregate_id)
            WHERE screening.type = 'screening.completed.v1' AND comment.aggregate_version = 1

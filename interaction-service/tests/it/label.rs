@@ -50,7 +50,7 @@ async fn what_a_moderator_says_of_a_comment_counts_and_of_a_post_is_not_kept() {
     shows(&world, &reader, comment, json!(["MISLEADING"])).await;
     // A clearance and cases come over streams of their own, so in any order; what follows the case of the post comes after it.
     let partition = |subject| world.publisher.partition_of(CaseId::about(&subject, 1).0);
-    let last = (0..)
+    let last = (0..1_000)
         .map(|number| CommentId(Uuid::from_u128(number)))
         .find(|last| partition(Subject::Comment(*last)) == partition(Subject::Post(post)))
         .unwrap();

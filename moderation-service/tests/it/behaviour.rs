@@ -168,7 +168,8 @@ async fn texts_that_are_judged_together_are_judged_as_in_the_order_of_their_time
     };
     // Of one partition, since each has transactions of its own.
     let partition = |id: &Uuid| world.publisher.partition_of(*id);
-    let mut ids = (9..).map(Uuid::from_u128).filter(|id| partition(id) == partition(&Uuid::nil()));
+    let mut ids =
+        (9..1_000).map(Uuid::from_u128).filter(|id| partition(id) == partition(&Uuid::nil()));
     let first = ids.next().unwrap();
     let copies: Vec<Uuid> = ids.take(20).collect();
     let nobody_judges = world.db().begin().await.unwrap();
