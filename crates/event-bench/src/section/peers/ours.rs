@@ -218,12 +218,21 @@ async fn until_published(bed: &Bed, events: u64) -> Result<()> {
 /// An event that nobody can read, in the store as in the stream: what a faulty producer would leave.
 async fn spoil(bed: &Bed) -> Result<()> {
     let key = StreamKey::new(Service::Post, 0);
-    let last = event_runtime::relay::last_sequence(&bed.redis, key).await?;
-    let id = format!("{last}-1");
-    bed.redis
-        .xadd::<(), _, _, _, _>(key.to_string(), false, None, id, vec![("nonsense", "\u{0}")])
-        .await?;
-    Ok(())
+    let mut tries = 0;
+    loop {
+        let last = event_runtime::relay::last_sequence(&bed.redis, key).await?;
+        let (name, id) = (key.to_string(), format!("{last}-1"));
+        let added: Result<(), _> =
+            bed.redis.xadd(name, false, None, id, vec![("nonsense", "\u{0}")]).await;
+        match added {
+            Ok(()) => return Ok(()),
+            // The relay was quicker.
+            Err(error) if tries < 1_000 && error.details().contains("equal or smaller") => {
+                tries += 1
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
 }
 
 async fn rows(bed: &Bed) -> Result<Vec<Handled>> {
