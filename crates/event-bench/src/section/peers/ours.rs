@@ -228,7 +228,7 @@ async fn spoil(bed: &Bed) -> Result<()> {
             Ok(()) => return Ok(()),
             // The relay was quicker.
             Err(error) if tries < 1_000 && error.details().contains("equal or smaller") => {
-                tries += 1
+                tries += 1;
             }
             Err(error) => return Err(error.into()),
         }
