@@ -1,5 +1,7 @@
 //! A small domain that makes every lost, repeated or misordered effect visible.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use event_runtime::{Aggregate, ApplyError, Concurrency, Projection, RecordedEvent};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, raw_sql};
@@ -115,6 +117,8 @@ pub(crate) struct Variant {
     pub(crate) concurrency: Concurrency,
     /// A newer build, which knows the second version of the event: the amount is a text there.
     pub(crate) knows_v2: bool,
+    pub(crate) categories: &'static [&'static str],
+    pub(crate) linger: Duration,
 }
 
 #[async_trait]
@@ -131,8 +135,16 @@ impl Projection for Variant {
         &["tally", "tally_log"]
     }
 
+    fn categories(&self) -> &'static [&'static str] {
+        self.categories
+    }
+
     fn concurrency(&self) -> Concurrency {
         self.concurrency
+    }
+
+    fn linger(&self) -> Duration {
+        self.linger
     }
 
     async fn apply(

@@ -13,7 +13,12 @@ use crate::{
     world::{LIMIT, World, id},
 };
 
-const LANES: Variant = Variant { concurrency: Concurrency::Lanes(4), knows_v2: false };
+const LANES: Variant = Variant {
+    concurrency: Concurrency::Lanes(4),
+    knows_v2: false,
+    categories: &[],
+    linger: Duration::ZERO,
+};
 
 /// The watermark has come to the end, and nothing is left of the way there.
 async fn compacted(world: &World, events: i64) -> anyhow::Result<()> {

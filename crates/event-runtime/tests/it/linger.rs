@@ -3,70 +3,15 @@
 use std::time::Duration;
 
 use anyhow::ensure;
-use async_trait::async_trait;
-use event_runtime::{
-    Aggregate, ApplyError, Concurrency, Expected, Projection, RecordedEvent, RuntimeBuilder,
-    Streams,
-};
-use sea_orm::DatabaseTransaction;
+use event_runtime::{Aggregate, Concurrency, Expected, Streams};
 use serde::{Deserialize, Serialize};
 use shared_schemas::{Event, Service, envelope::Metadata};
 use test_kit::eventually;
 
 use crate::{
-    counter::{GROUP, POISON, Tally},
-    world::{LIMIT, Node, World, id},
+    counter::{POISON, Variant},
+    world::{LIMIT, World, id},
 };
-
-/// The tally, by a handler that says when and of what it wants to hear.
-#[derive(Clone, Copy, Default)]
-struct Choosy {
-    linger: Duration,
-    categories: &'static [&'static str],
-    concurrency: Concurrency,
-}
-
-#[async_trait]
-impl Projection for Choosy {
-    fn group(&self) -> &'static str {
-        GROUP
-    }
-
-    fn reads(&self) -> &'static [Service] {
-        &[Service::Post]
-    }
-
-    fn categories(&self) -> &'static [&'static str] {
-        self.categories
-    }
-
-    fn tables(&self) -> &'static [&'static str] {
-        Tally.tables()
-    }
-
-    fn concurrency(&self) -> Concurrency {
-        self.concurrency
-    }
-
-    fn linger(&self) -> Duration {
-        self.linger
-    }
-
-    async fn apply(
-        &self,
-        txn: &DatabaseTransaction,
-        event: &RecordedEvent,
-    ) -> Result<(), ApplyError> {
-        Tally.apply(txn, event).await
-    }
-}
-
-impl Choosy {
-    async fn start(self, world: &World) -> Node {
-        let store = world.engagement(&world.engagement_url).await;
-        Node::start(RuntimeBuilder::new(store, world.redis.url()).projection(self).build())
-    }
-}
 
 /// Something else that happens in the same service.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -115,7 +60,8 @@ impl World {
 async fn events_of_a_group_that_lingers_take_effect_in_one_transaction() {
     let world = World::new(1).await;
     let relay = world.relay();
-    let node = Choosy { linger: Duration::from_secs(4), ..Choosy::default() }.start(&world).await;
+    let node =
+        world.tally_as(Variant { linger: Duration::from_secs(4), ..Variant::default() }).await;
     eventually(LIMIT, || async { world.delivered(0).await.map(drop) }).await;
 
     for number in 1..=10 {
@@ -137,7 +83,8 @@ async fn a_full_batch_waits_for_nobody() {
     world.add_at_once(300, 1).await;
     eventually(LIMIT, || world.published()).await;
 
-    let node = Choosy { linger: Duration::from_hours(1), ..Choosy::default() }.start(&world).await;
+    let node =
+        world.tally_as(Variant { linger: Duration::from_hours(1), ..Variant::default() }).await;
 
     eventually(LIMIT, || async {
         let applied = world.number("SELECT count(*) FROM engagement.tally_log").await?;
@@ -153,7 +100,8 @@ async fn a_full_batch_waits_for_nobody() {
 async fn whoever_stops_waits_no_longer_and_leaves_what_waited_to_the_next() {
     let world = World::new(1).await;
     let relay = world.relay();
-    let node = Choosy { linger: Duration::from_hours(1), ..Choosy::default() }.start(&world).await;
+    let node =
+        world.tally_as(Variant { linger: Duration::from_hours(1), ..Variant::default() }).await;
     world.add_many(3, 3).await;
     eventually(LIMIT, || async {
         let pending = world.pending(0).await?;
@@ -166,7 +114,7 @@ async fn whoever_stops_waits_no_longer_and_leaves_what_waited_to_the_next() {
 
     assert!(took < Duration::from_secs(5), "{took:?}");
     assert_eq!(world.watermark(0).await.unwrap(), 0);
-    let node = Choosy::default().start(&world).await;
+    let node = world.tally().await;
     eventually(LIMIT, || world.settled()).await;
     node.stop().await;
     relay.stop().await;
@@ -178,9 +126,10 @@ async fn what_a_group_does_not_take_passes_and_what_it_takes_takes_effect_once()
     for concurrency in [Concurrency::Serial, Concurrency::Lanes(4)] {
         let world = World::new(1).await;
         let relay = world.relay();
-        let choosy = Choosy { concurrency, categories: &["counter"], ..Choosy::default() };
+        let takes_counters =
+            Variant { concurrency, categories: &["counter"], ..Variant::default() };
         for round in 1..=6_u128 {
-            let node = choosy.start(&world).await;
+            let node = world.tally_as(takes_counters).await;
             for number in 1..=10 {
                 world.make_noise(100 * round + number).await;
                 if number % 3 == 0 {
@@ -195,7 +144,7 @@ async fn what_a_group_does_not_take_passes_and_what_it_takes_takes_effect_once()
             }
             node.stop().await;
         }
-        let node = choosy.start(&world).await;
+        let node = world.tally_as(takes_counters).await;
 
         eventually(LIMIT, || world.settled()).await;
         let head = world.number("SELECT max(sequence) FROM post.publication").await.unwrap();
@@ -220,7 +169,7 @@ async fn what_a_group_does_not_take_is_never_parked() {
     for number in 1..=40 {
         world.add(id(number), POISON).await;
     }
-    let node = Choosy { categories: &["noise"], ..Choosy::default() }.start(&world).await;
+    let node = world.tally_as(Variant { categories: &["noise"], ..Variant::default() }).await;
 
     eventually(LIMIT, || async {
         let (watermark, pending) = (world.watermark(0).await?, world.pending(0).await?);

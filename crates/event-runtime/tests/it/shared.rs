@@ -22,7 +22,12 @@ use crate::{
     world::{LIMIT, World, id},
 };
 
-const SHARED: Variant = Variant { concurrency: Concurrency::Shared(4), knows_v2: false };
+const SHARED: Variant = Variant {
+    concurrency: Concurrency::Shared(4),
+    knows_v2: false,
+    categories: &[],
+    linger: Duration::ZERO,
+};
 
 /// Every event took effect once, in whatever order, except those of one counter; and nothing is left of the way there.
 async fn once_but(world: &World, except: u128) -> Result<()> {
